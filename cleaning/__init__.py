@@ -1,0 +1,1 @@
+"""Numbers → decisions: what is grouped, what is held out, how classes are balanced."""

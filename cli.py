@@ -1,0 +1,275 @@
+"""The command line: parses and prints, nothing else. ``python cli.py --help``.
+
+Results go to stdout (one JSON object with ``--json``), progress and notices to stderr. Exit codes: 0 done, 1 expected trouble in one
+line, 2 usage, 130 interrupted. Everything heavy is imported inside the commands, so that help is instant.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from features.errors import ScratchworkError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline import Workspace
+
+app = typer.Typer(help="From a folder of labelled pictures to a classifier trained from scratch, with honest figures.", no_args_is_help=True,
+                  add_completion=False, pretty_exceptions_enable=False)
+
+
+class Model(StrEnum):
+    """What ``train --model`` knows."""
+
+    lgbm = "lgbm"
+    cnn = "cnn"
+    stack = "stack"
+
+
+class Balance(StrEnum):
+    """What is done about class imbalance inside training folds."""
+
+    none = "none"
+    undersample = "undersample"
+    smote = "smote"
+    class_weight = "class-weight"
+
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder with one sub-folder per label.", show_default="data/training, else data")]
+Artifacts = Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes.", show_default="physical cores")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are refused, with a row that says so.")]
+ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model.", show_default="ARTIFACTS/lgbm.joblib")]
+
+DEFAULT_ARTIFACTS = Path("artifacts")
+DEFAULT_MAX_PIXELS = 100_000_000  # repeated from features.images, which is too heavy for --help; a test compares them
+
+
+@app.command()
+def features(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+             json_output: Json = False) -> None:
+    """Scan the data folder and extract features, hashes and tiles; only new files are decoded."""
+    import pipeline
+
+    with _trouble(), _workspace(data, artifacts, 0, jobs, max_pixels) as workspace:
+        done = pipeline.update_features(workspace)
+        figures = pipeline.dataset_figures(workspace, done.manifest)
+        table, dark = pipeline.summary(done.manifest)
+        if json_output:
+            _print_json({"files": len(done.manifest), "decoded": done.decoded, "unchanged": done.unchanged, "seconds": done.seconds,
+                         "labels": table["pictures"].to_dict(), "issues": _issues(done.manifest), "passed_over": done.passed_over,
+                         "dark_labels": {label: mean for label, (mean, _) in dark.items()}, "manifest": str(artifacts / "manifest.parquet")})
+        else:
+            _print_features(done, table, dark, [str(artifacts / "manifest.csv"), *map(str, figures)])
+
+
+@app.command()
+def train(model: Annotated[Model, typer.Option("--model", help="What to train.")] = Model.lgbm, data: Data = None,
+          artifacts: Artifacts = DEFAULT_ARTIFACTS,
+          balance: Annotated[Balance, typer.Option("--balance", help="Against class imbalance, inside training folds only.")] = Balance.class_weight,
+          folds: Annotated[int, typer.Option("--folds", help="Cross-validation folds.")] = 5, seed: Seed = 0, jobs: Jobs = None,
+          refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
+          redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
+          max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+    """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
+    with _trouble():
+        if model != Model.lgbm:
+            raise ScratchworkError(f"--model {model} is not built yet; --model lgbm is")
+        import pipeline
+        from models.lgbm import LgbmParameters
+
+        with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+            outcome = pipeline.train(workspace, folds, LgbmParameters(balance=balance, seed=seed), refit, redraw)
+        if json_output:
+            _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
+                         "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})
+        else:
+            _print_training(outcome)
+
+
+@app.command()
+def evaluate(model: ModelFile = None,
+             data: Annotated[Path | None, typer.Option("--data", help="Any folder of labelled pictures.", show_default="the held-out part")] = None,
+             artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+             json_output: Json = False) -> None:
+    """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, accuracy, log loss."""
+    import pipeline
+
+    with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
+        outcome = pipeline.evaluate(workspace, model or artifacts / "lgbm.joblib", data)
+        if json_output:
+            _print_json(outcome.metrics)
+        else:
+            print(outcome.text)
+            print(_headline(outcome.metrics))
+            print(f"log loss {outcome.metrics['log_loss']:.4f}")
+            _print_files([str(file) for file in outcome.files])
+
+
+@app.command()
+def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and folders.", show_default=False)], model: ModelFile = None,
+            artifacts: Artifacts = DEFAULT_ARTIFACTS,
+            out: Annotated[Path | None, typer.Option("--out", help="CSV file for the probabilities.", show_default="stdout")] = None, jobs: Jobs = None,
+            json_output: Json = False) -> None:
+    """One row per picture with one probability per class; labels are not needed."""
+    import pipeline
+    from reports.evaluation import write_table
+
+    with _trouble(), _workspace(Path(), artifacts, 0, jobs, DEFAULT_MAX_PIXELS) as workspace:
+        table = pipeline.predict(workspace, model or artifacts / "lgbm.joblib", paths)
+        for path, issue in table["issue"][table["issue"] != ""].items():
+            workspace.notice(f"{path}: {issue}")
+        if out:
+            write_table(table, out)
+            print(f"{len(table):,} rows written to {out}", file=sys.stderr)
+        if json_output:
+            print(table.reset_index().to_json(orient="records", force_ascii=False))
+        elif not out:
+            table.to_csv(sys.stdout, float_format="%.6g", lineterminator="\n")
+
+
+@app.command()
+def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated set goes.")] = Path("data/demo"),
+         artifacts: Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")] = Path("artifacts/demo"),
+         seed: Seed = 0, jobs: Jobs = None) -> None:
+    """Make the generated set (20 kinds of drawings, with faults) and run the whole job on it."""
+    import time
+
+    from sources.demo import make_demo_set
+
+    started = time.perf_counter()
+    with _trouble():
+        print(f"== generated set in {data}")
+        make_demo_set(data, seed)
+        print("\n== features")
+        features(data, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
+        print("\n== train --model lgbm")
+        train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
+        print("\n== evaluate, on the held-out part")
+        evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
+        print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    try:
+        app(args=list(argv) if argv is not None else None)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    """Expected trouble is one line and exit code 1; Ctrl-C is 130; anything else is a bug and keeps its traceback."""
+    from features.errors import UnreadablePicture
+
+    try:
+        yield
+    except (ScratchworkError, UnreadablePicture) as error:
+        _say(f"error: {error}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _say("interrupted; what was extracted so far is kept, run the same command to go on")
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # the reader of stdout, head for example, has gone
+        sys.stderr.close()
+        raise typer.Exit(0) from None
+
+
+@contextmanager
+def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, max_pixels: int) -> Iterator["Workspace"]:
+    """A workspace that shows its progress on stderr."""
+    import joblib
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    import pipeline
+    from features.extract import ExtractionSettings
+
+    columns = [TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        def stage(name: str) -> Callable[[int, int], None]:
+            for task in bars.tasks:
+                bars.remove_task(task.id)
+            bar = bars.add_task(name, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        yield pipeline.Workspace(data if data is not None else pipeline.default_data(), artifacts, seed,
+                                 jobs or joblib.cpu_count(only_physical_cores=True), ExtractionSettings(max_pixels=max_pixels), _say, stage)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json.dumps(content, ensure_ascii=False))
+
+
+def _print_features(done: Any, table: "pd.DataFrame", dark: dict[str, tuple[float, float]], files: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("label", "pictures", "with issue", "median size", "mean pixel", "formats"):
+        shown.add_column(name, justify="left" if name in ("label", "formats") else "right", overflow="fold")
+    for label, row in table.iterrows():
+        readable = row["pictures"] > row["with_issue"]
+        shown.add_row(str(label) or "(no label)", f"{row['pictures']:,}", f"{row['with_issue'] or ''}",
+                      f"{row['width']:.0f}x{row['height']:.0f}" if readable else "", f"{row['mean_pixel']:.1f}" if readable else "", row["formats"])
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False)
+    console.print(shown)
+    manifest = done.manifest
+    sizes = (manifest["width"].astype(str) + "x" + manifest["height"].astype(str))[manifest["issue"] == ""].value_counts()
+    print(f"\n{len(manifest):,} files in {len(table)} labels; {done.decoded:,} decoded, {done.unchanged:,} known already; {done.seconds:.1f} s")
+    print("sizes: " + ", ".join(f"{size} {n:,}" for size, n in sizes.head(5).items()) + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""))
+    for issue, paths in _issues(manifest).items():
+        print(f"issue: {issue}: {len(paths):,} file{'s' if len(paths) > 1 else ''}, e.g. {paths[0]}")
+    for kind, n in done.passed_over.items():
+        print(f"passed over: {n:,} x {kind}")
+    for label, (mean, middle) in dark.items():
+        print(f"dark: {label} has a mean pixel value of {mean:.1f} where the labels' median is {middle:.1f}: photographs may hide there")
+    _print_files(files)
+
+
+def _issues(manifest: "pd.DataFrame") -> dict[str, list[str]]:
+    bad = manifest[manifest["issue"] != ""]
+    return {str(issue): list(part.index) for issue, part in bad.groupby("issue")}
+
+
+def _print_training(outcome: Any) -> None:
+    print(f"{'label':24}{'out-of-fold F1':>15}{'held-out F1':>13}{'pictures':>10}")
+    for label, figures in outcome.out_of_fold["per_class"].items():
+        held = outcome.held_out["per_class"][label] if outcome.held_out else {"f1": None, "support": 0}
+        f1 = ["-" if x["f1"] is None else f"{x['f1']:.3f}" for x in (figures, held)]
+        print(f"{label:24}{f1[0]:>15}{f1[1]:>13}{figures['support'] + held['support']:>10,}")
+    print(f"\nout-of-fold   {_headline(outcome.out_of_fold)}")
+    if outcome.held_out:
+        print(f"held-out      {_headline(outcome.held_out)}")
+    if outcome.card["refit"]:
+        print(f"refitted on all {outcome.card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
+    print(f"{outcome.seconds:.0f} s; {outcome.card['rounds']} rounds")
+    _print_files([str(outcome.model_file), str(outcome.model_file.with_suffix(".json")), str(outcome.model_file.with_suffix(".oof.parquet"))])
+
+
+def _headline(figures: dict[str, Any]) -> str:
+    return (f"macro-F1 {figures['macro_f1']:.4f}   micro-F1 {figures['micro_f1']:.4f}   weighted-F1 {figures['weighted_f1']:.4f}   "
+            f"accuracy {figures['accuracy']:.4f}   n {figures['n']:,}")
+
+
+def _print_files(files: list[str]) -> None:
+    print("written: " + ", ".join(files))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Pictures → numbers: the only place that opens a picture file."""

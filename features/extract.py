@@ -1,0 +1,113 @@
+"""Files → digests, facts, features, hashes and tiles: each new file is read once and decoded once, in parallel.
+
+`extract_file` is the one path from bytes to numbers; training, evaluation and a saved model in somebody's script all call it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import joblib
+import numpy as np
+
+from features.errors import UnreadablePicture
+from features.families import feature_names, feature_vector
+from features.hashes import perceptual_hash
+from features.images import DEFAULT_MAX_PIXELS, read_picture
+from features.tile import TILE_PX
+from features.view import make_view
+
+EXTRACTION_VERSION = 1  # raise it when any pixel, feature or hash changes: caches and models of before are then refused
+CHUNK_FILES = 32  # per task: small enough to spread A4 scans over workers, large enough to hide the hand-over
+HASH_BYTES = 32
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """What shapes the numbers; saved inside every model. ``max_pixels`` only decides what is refused."""
+
+    trim: bool = True
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+    def fingerprint(self) -> str:
+        """16 hex digits that name everything on which the numbers depend."""
+        shaped = f"{EXTRACTION_VERSION} {TILE_PX} {self.trim} {','.join(feature_names())}"
+        return hashlib.sha256(shaped.encode()).hexdigest()[:16]
+
+
+class Facts(NamedTuple):
+    """The header of one file: its digest, what it holds, and why it cannot be used (``issue``, empty if it can)."""
+
+    sha256: str
+    format: str = ""
+    mode: str = ""
+    width: int = 0  # px, upright
+    height: int = 0  # px, upright
+    mean_pixel: float = float("nan")  # of all channels, in [0, 255], transparent areas on white
+    issue: str = ""
+
+
+class Extracted(NamedTuple):
+    """k files in the order they were asked for: k `Facts`; and for the readable among them, in order, the arrays."""
+
+    facts: list[Facts]
+    features: np.ndarray  # (readable, n_features) float32
+    hashes: np.ndarray  # (readable, 32) uint8
+    tiles: np.ndarray  # (readable, 128, 128, 3) uint8
+    skipped: list[bool]  # k: the digest was known already, so nothing was decoded
+
+
+class Request(NamedTuple):
+    """A file to read, and the digests of cached pictures of the same size: if it is one of them, it is not decoded."""
+
+    file: str
+    known: frozenset[str] = frozenset()
+
+
+def extract(requests: Iterable[Request], settings: ExtractionSettings, jobs: int) -> Iterator[Extracted]:
+    """Chunks of `Extracted` in the order of ``requests``, the same for any number of ``jobs`` (1 = in this process)."""
+    requests = list(requests)
+    chunks = [requests[i:i + CHUNK_FILES] for i in range(0, len(requests), CHUNK_FILES)]
+    if jobs == 1 or len(chunks) <= 1:
+        yield from (extract_chunk(chunk, settings) for chunk in chunks)
+        return
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        run = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
+        yield from run(joblib.delayed(extract_chunk)(chunk, settings) for chunk in chunks)
+
+
+def extract_chunk(requests: list[Request], settings: ExtractionSettings) -> Extracted:
+    """`extract_file` for a few files; in a worker, with OpenCV held to one thread."""
+    cv2.setNumThreads(1)
+    facts, arrays, skipped = [], [], []
+    for request in requests:
+        fact, numbers, known = extract_file(request, settings)
+        facts.append(fact)
+        skipped.append(known)
+        if numbers is not None:
+            arrays.append(numbers)
+    return Extracted(facts, np.array([a[0] for a in arrays], np.float32).reshape(-1, len(feature_names())),
+                     np.array([a[1] for a in arrays], np.uint8).reshape(-1, HASH_BYTES),
+                     np.array([a[2] for a in arrays], np.uint8).reshape(-1, TILE_PX, TILE_PX, 3), skipped)
+
+
+def extract_file(request: Request, settings: ExtractionSettings) -> tuple[Facts, tuple[np.ndarray, np.ndarray, np.ndarray] | None, bool]:
+    """Facts of one file; its features, hash and tile unless it is unreadable or known; whether it was known."""
+    try:
+        data = Path(request.file).read_bytes()
+    except OSError as error:
+        return Facts("", issue=f"cannot be opened: {error.strerror}"), None, False
+    digest = hashlib.sha256(data).hexdigest()
+    if digest in request.known:
+        return Facts(digest), None, True
+    try:
+        picture = read_picture(data, settings.max_pixels)
+    except UnreadablePicture as error:
+        return Facts(digest, issue=str(error)), None, False
+    view = make_view(picture, settings.trim)
+    mean = sum(cv2.mean(picture.rgb)[:3]) / 3
+    facts = Facts(digest, picture.format, picture.mode, picture.width, picture.height, mean)
+    return facts, (feature_vector(view), perceptual_hash(view.gray), view.tile.rgb), False

@@ -1,0 +1,119 @@
+"""File bytes → pixels: the only code that decodes a picture.
+
+In: the bytes of one file. Out: a `Picture`: header facts and a reduced sRGB array, upright, on white, big enough
+for every feature (`MIN_REDUCED_PX`), small enough to be cheap. JPEGs are decoded at DCT scale (Pillow ``draft``) and
+large pictures box-averaged inside Pillow before an array is made: measured here, Pillow 13 with zlib-ng decodes and
+reduces a campset PNG in 4.5 ms where OpenCV 5 takes 6.1 ms, and, unlike OpenCV, it refuses truncated files.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from features.errors import UnreadablePicture
+
+MIN_REDUCED_PX = 256  # twice the tile: the shorter side after DCT scaling and the longer after averaging stay above
+MIN_SIDE_PX = 4  # below this there is no border, no content and no texture to speak of
+DEFAULT_MAX_PIXELS = 100_000_000
+ORIENTATION_TAG = 0x0112
+TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+         6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # what makes each EXIF orientation upright
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit below is exact and has a clear message
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One decoded picture. ``rgb`` is (H, W, 3) uint8, sRGB, upright, on white, reduced; the rest describes the file."""
+
+    format: str  # Pillow's name: JPEG, PNG, WEBP, GIF, BMP, TIFF, MPO …
+    mode: str  # Pillow's mode of the stored pixels: L, RGB, RGBA, P, 1, I;16, CMYK …
+    width: int  # px, upright
+    height: int  # px, upright
+    rgb: np.ndarray
+
+
+def read_picture(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
+    """Decode one file's bytes.
+
+    Raises `UnreadablePicture` with a reason a person can act on: empty, HTML, unknown bytes, truncated, too large
+    (more than ``max_pixels``), too small (a side under `MIN_SIDE_PX`).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about odd EXIF and palettes; the pixels are what counts
+        image = _open(data)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise UnreadablePicture(f"too large: {width}x{height} px is over the limit of {max_pixels:,} (--max-pixels)")
+        if min(width, height) < MIN_SIDE_PX:
+            raise UnreadablePicture(f"too small: {width}x{height} px, at least {MIN_SIDE_PX}x{MIN_SIDE_PX} is needed")
+        kind, mode = image.format or "unknown", image.mode
+        try:
+            rgb, turned = _reduced_rgb(image)
+        except Exception as error:  # whatever a decoder raises on damaged data: the file gives no pixels
+            raise UnreadablePicture(f"damaged {kind}: {_reason(error)}") from error
+    return Picture(kind, mode, height if turned else width, width if turned else height, rgb)
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise UnreadablePicture("empty file")
+    try:
+        return Image.open(io.BytesIO(data))
+    except Exception as error:  # parsers of 40 formats raise more than OSError on hostile headers
+        head = data[:256].lstrip().lower()
+        if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
+            raise UnreadablePicture("not a picture: HTML or XML text under a picture's name") from error
+        raise UnreadablePicture("not a picture: no known format in its bytes") from error
+
+
+def _reduced_rgb(image: Image.Image) -> tuple[np.ndarray, bool]:
+    """(H, W, 3) uint8 on white, and whether EXIF turned width into height."""
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (MIN_REDUCED_PX // 2, MIN_REDUCED_PX // 2))
+    orientation = _exif_orientation(image)
+    image = _eight_bit(image)
+    factor = max(image.size) // MIN_REDUCED_PX
+    if factor > 1 and min(image.size) >= factor:
+        image = image.reduce(factor)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if orientation != 1:  # not ImageOps.exif_transpose, which writes the EXIF block anew and fails on a damaged one
+        image = image.transpose(TURNS[orientation])
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), orientation >= 5
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    if "exif" not in image.info:  # TIFF too: Pillow turns it upright itself, size and pixels
+        return 1
+    try:
+        value = image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return 1
+    return int(value) if value in range(1, 9) else 1
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """L, RGB or RGBA with the same look: palettes resolved, 16 bits to 8, floats and 32 bits stretched."""
+    if image.mode in ("L", "RGB", "RGBA"):
+        if "transparency" in image.info:  # a single colour of an RGB or gray PNG that means "nothing here"
+            return image.convert("RGBA")
+        image.load()
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(image, np.float64), posinf=0, neginf=0)
+        low, high = np.percentile(values, [0.1, 99.9])  # clip outliers before scaling (source E2)
+        return Image.fromarray((np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8))
+    if image.mode in ("LA", "La", "PA", "RGBa") or (image.mode in ("P", "1") and "transparency" in image.info):
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _reason(error: Exception) -> str:
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return "the file is cut off" if "truncated" in text.lower() else text[:120]

@@ -1,0 +1,3 @@
+"""Decisions → probabilities. This package is code; what it learns is written to ``artifacts/``."""
+
+MODELS = ("lgbm", "cnn", "stack")

@@ -1,0 +1,52 @@
+"""From raw log-probabilities to calibrated ones, and from those to a decision that is fair to rare classes.
+
+Calibrated: p ∝ raw ** sharpness * prior ** shift, the two numbers that minimise log loss. Decided: argmax of
+log p - tau * log prior, tau chosen for macro-F1 (post-hoc logit adjustment, Menon et al. 2021). All three are fitted on
+out-of-fold predictions; threshold moving was the most consistent remedy for imbalance in 9,000 experiments (research note §6.6).
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.metrics import f1_score
+
+TAUS = np.linspace(0, 1, 11)
+FLOOR = 1e-7
+
+
+class Decision:
+    """``prior_`` (n_classes,), ``sharpness_``, ``shift_`` and ``tau_`` are learned by `fit`."""
+
+    def fit(self, log_proba: np.ndarray, codes: np.ndarray) -> "Decision":
+        """(n, n_classes) raw log-probabilities of pictures that the model had not seen, and their class codes (n,)."""
+        counts = np.bincount(codes, minlength=log_proba.shape[1])
+        self.prior_ = (counts + 1) / (counts + 1).sum()
+        rows = np.arange(len(codes))
+
+        def loss(parameters: np.ndarray) -> float:
+            z = log_proba * parameters[0] + parameters[1] * np.log(self.prior_)
+            return float(-log_softmax(z)[rows, codes].mean())
+
+        best = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+        self.sharpness_, self.shift_ = float(best.x[0]), float(best.x[1])
+        z = np.log(self.proba(log_proba))
+        scores = [f1_score(codes, (z - tau * np.log(self.prior_)).argmax(axis=1), average="macro") for tau in TAUS]
+        padded = np.pad(scores, 1, mode="edge")
+        smooth = (padded[:-2] + padded[1:-1] + padded[2:]) / 3  # a lone peak among neighbours is chance
+        self.tau_ = float(TAUS[int(np.argmax(smooth))])
+        return self
+
+    def proba(self, log_proba: np.ndarray) -> np.ndarray:
+        """(n, n_classes) raw log-probabilities → calibrated probabilities, none of them 0."""
+        p = np.exp(log_softmax(log_proba * self.sharpness_ + self.shift_ * np.log(self.prior_)))
+        p = np.maximum(p, FLOOR)
+        return p / p.sum(axis=1, keepdims=True)
+
+    def codes(self, proba: np.ndarray) -> np.ndarray:
+        """(n, n_classes) calibrated probabilities → (n,) class codes."""
+        return (np.log(proba) - self.tau_ * np.log(self.prior_)).argmax(axis=1)
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    """(n, k) → (n, k): log-probabilities from scores."""
+    z = z - z.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))

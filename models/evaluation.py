@@ -1,0 +1,41 @@
+"""Figures of merit from labels and probabilities: the contest's and Kaggle's, by scikit-learn.
+
+F1 of a class is None where neither truth nor prediction has it ("no support"); ``macro_f1`` is the mean over the classes that the
+truth holds or the model predicted, which is scikit-learn's own rule and the contest script's.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import classification_report, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
+
+from features.errors import ScratchworkError
+
+
+def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    """n labels, n predicted labels and (n, n_classes) probabilities → the object that ``evaluate --json`` prints.
+
+    Every label of ``truth`` must be one of ``classes``. Raises `ScratchworkError` when there is nothing to score.
+    """
+    if len(truth) == 0:
+        raise ScratchworkError("there is no readable picture with a known label to score")
+    each = precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=0.0)
+    met = set(truth) | set(predicted)
+    per_class = {label: {"precision": float(p), "recall": float(r), "f1": float(f) if label in met else None, "support": int(s)}
+                 for label, p, r, f, s in zip(classes, *each, strict=True)}
+    average = {how: float(f1_score(truth, predicted, average=how, zero_division=0.0)) for how in ("macro", "micro", "weighted")}
+    position = {label: i for i, label in enumerate(classes)}
+    return {"macro_f1": average["macro"], "micro_f1": average["micro"], "weighted_f1": average["weighted"],
+            "accuracy": float((truth == predicted).mean()),
+            "log_loss": float(log_loss([position[label] for label in truth], proba, labels=range(len(classes)))),
+            "n": len(truth), "per_class": per_class}
+
+
+def report_text(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> str:
+    """scikit-learn's ``classification_report``, classes in their natural order."""
+    return str(classification_report(truth, predicted, labels=classes, digits=4, zero_division=0.0))
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> np.ndarray:
+    """(n_classes, n_classes) counts; rows are the truth."""
+    return np.asarray(confusion_matrix(truth, predicted, labels=classes))

@@ -1,0 +1,181 @@
+"""Fisher vectors of dense local descriptors: what small pieces a picture is made of, and roughly where they are.
+
+Each tile gives some 2,000 overlapping pieces at three sizes, described either by gradients (a SIFT-like 4 x 4 grid of 8
+orientations) or by colour (means and deviations of Lab on the same grid). Principal components, the piece's place and a
+diagonal Gaussian mixture turn the pieces into one vector: how they deviate, per component, in mean and in variance.
+
+Sources: Lowe 2004 (SIFT); Arandjelović & Zisserman 2012 (root); Perronnin, Sánchez & Mensink 2010 (improved Fisher vectors);
+Clinchant et al. 2007 (local colour statistics). On hand-drawn sketches Fisher vectors were the best hand-made features (69 %
+against 56 % for bags of words and 75 % for a network, TU-Berlin; research note §3.1). No label is used to fit them.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from features.tile import TILE_PX
+
+BASE_PX = 4  # side of a base cell, and the stride of the pieces
+BASE_CELLS = TILE_PX // BASE_PX
+ORIENTATIONS = 8
+GRID = 4  # a piece is 4 x 4 cells
+CELL_SIZES = (1, 2, 3)  # in base cells: pieces of 16, 32 and 48 px
+SPAN = 511
+QUIET_GRADIENT = 2.0  # mean magnitude per pixel, in gray levels, under which a piece shows nothing
+QUIET_COLOR = 0.01  # likewise, standard deviation of the cell means over the piece, in [0, 1]
+LOG_FLOOR = -30.0  # of a share: smaller ones are subnormal numbers, on which a matrix product takes ten times as long
+SAMPLES_PER_TILE = 24
+
+
+def gradient_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(128, 128, 3) uint8 → (n, 128) float32 unit vectors and their centres (n, 2) in [-0.5, 0.5]; n = 0 for a flat tile."""
+    base = _orientation_planes(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY))  # (32, 32, 8) summed magnitude
+    pieces, centres = [], []
+    for size in CELL_SIZES:
+        d, centre = _pieces(_summed(base, size), size)
+        total = d.sum(axis=1)
+        kept = total > QUIET_GRADIENT * (GRID * size * BASE_PX) ** 2
+        pieces.append(np.sqrt(d[kept] / total[kept, None]))
+        centres.append(centre[kept])
+    return np.concatenate(pieces), np.concatenate(centres)
+
+
+def color_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(128, 128, 3) uint8 → (n, 96) float32 in [0, 1]: mean and deviation of L, a, b in 4 x 4 cells; centres as above."""
+    lab = cv2.cvtColor(tile, cv2.COLOR_RGB2LAB).astype(np.float32) / 255
+    small = (BASE_CELLS, BASE_CELLS)
+    base = np.concatenate([cv2.resize(lab, small, interpolation=cv2.INTER_AREA),
+                           cv2.resize(lab * lab, small, interpolation=cv2.INTER_AREA)], axis=2)  # (32, 32, 6)
+    pieces, centres = [], []
+    for size in CELL_SIZES:
+        moments = _summed(base, size) / size**2
+        mean, square = moments[..., :3], moments[..., 3:]
+        d, centre = _pieces(np.concatenate([mean, np.sqrt(np.maximum(square - mean * mean, 0))], axis=2), size)
+        kept = d.reshape(len(d), GRID**2, 6)[:, :, :3].std(axis=1).max(axis=1) > QUIET_COLOR
+        pieces.append(d[kept])
+        centres.append(centre[kept])
+    return np.concatenate(pieces), np.concatenate(centres)
+
+
+DESCRIPTORS = {"gradient": gradient_descriptors, "color": color_descriptors}
+
+
+class FisherEncoder:
+    """Learns components and a mixture from tiles, then turns a tile into one unit vector.
+
+    ``kind``: ``gradient`` or ``color``; ``components``: Gaussians; ``dimensions``: principal components kept.
+    """
+
+    def __init__(self, kind: str, components: int = 64, dimensions: int = 64, seed: int = 0) -> None:
+        self.kind = kind
+        self.components = components
+        self.dimensions = dimensions
+        self.seed = seed
+
+    def sample(self, tile: np.ndarray, number: int) -> np.ndarray:
+        """Up to `SAMPLES_PER_TILE` descriptors with their centres, (m, d + 2); ``number`` seeds the choice."""
+        descriptors, centres = DESCRIPTORS[self.kind](tile)
+        rng = np.random.default_rng([self.seed, number])
+        chosen = rng.choice(len(descriptors), min(SAMPLES_PER_TILE, len(descriptors)), replace=False)
+        return np.hstack([descriptors[chosen], centres[chosen]])
+
+    def fit(self, samples: np.ndarray) -> "FisherEncoder":
+        """(m, d + 2) rows of `sample` of training tiles."""
+        descriptors, centres = samples[:, :-2], samples[:, -2:]
+        dimensions = min(self.dimensions, *descriptors.shape)
+        pca = PCA(dimensions, svd_solver="covariance_eigh").fit(descriptors)
+        self.mean_ = pca.mean_.astype(np.float32)
+        self.axes_ = (pca.components_.T / np.sqrt(pca.explained_variance_[0])).astype(np.float32)  # (d, dimensions)
+        points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres]).astype(np.float32)
+        components = min(self.components, max(1, len(points) // 20))
+        start = MiniBatchKMeans(components, n_init=1, batch_size=4096, max_iter=20, random_state=self.seed).fit(points)
+        mixture = _mixture(points, start.cluster_centers_, self.seed)
+        self.weights_, self.means_, self.variances_ = (a.astype(np.float32) for a in (mixture.weights_, mixture.means_, mixture.covariances_))
+        return self
+
+    def encode(self, tile: np.ndarray) -> np.ndarray:
+        """(128, 128, 3) uint8 → (2 * components * (dimensions + 2),) float32 of length 1; zeros for a flat tile."""
+        descriptors, centres = DESCRIPTORS[self.kind](tile)
+        k, d = self.means_.shape
+        if len(descriptors) == 0:
+            return np.zeros(2 * k * d, np.float32)
+        points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres])  # (n, d)
+        both = np.hstack([points * points, points])  # (n, 2d)
+        log_density = both @ self._quadratic()[0] + self._quadratic()[1]  # (n, k)
+        log_density -= log_density.max(axis=1, keepdims=True)
+        share = np.exp(np.maximum(log_density, LOG_FLOOR, out=log_density), out=log_density)
+        share /= share.sum(axis=1, keepdims=True)
+        mass = share.sum(axis=0)[:, None]  # (k, 1)
+        sums = share.T @ both  # (k, 2d)
+        squares, firsts = sums[:, :d], sums[:, d:]
+        scale = len(points) * np.sqrt(self.weights_)[:, None]
+        by_mean = (firsts - mass * self.means_) / np.sqrt(self.variances_) / scale
+        by_variance = ((squares - 2 * self.means_ * firsts + mass * self.means_**2) / self.variances_ - mass) / (np.sqrt(2) * scale)
+        vector = np.concatenate([by_mean.ravel(), by_variance.ravel()])
+        vector = np.sign(vector) * np.sqrt(np.abs(vector))
+        return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+
+    def _quadratic(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mixture's log densities as a linear map of [x², x] (2d, k) and a constant (k,)."""
+        precision = 1 / self.variances_
+        linear = np.vstack([-0.5 * precision.T, (self.means_ * precision).T])
+        constant = np.log(self.weights_) - 0.5 * (np.log(self.variances_) + self.means_**2 * precision).sum(axis=1)
+        return linear, constant
+
+
+def _mixture(points: np.ndarray, centres: np.ndarray, seed: int) -> GaussianMixture:
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps suffice: the encoding needs cells, not a converged density
+        return GaussianMixture(len(centres), covariance_type="diag", max_iter=8, means_init=centres, reg_covar=1e-4,
+                               init_params="random_from_data", random_state=seed).fit(points)
+
+
+def _orientation_planes(gray: np.ndarray) -> np.ndarray:
+    """(128, 128) uint8 → (32, 32, 8) float32: gradient magnitude summed per base cell and signed orientation."""
+    g = gray.astype(np.int32)
+    index = np.full(gray.shape, 255 * SPAN + 255, np.int32)
+    index[1:-1] += (g[2:] - g[:-2]) * SPAN
+    index[:, 1:-1] += g[:, 2:] - g[:, :-2]
+    magnitude, orientation, offsets = _tables()
+    sums = np.bincount((orientation[index] + offsets).ravel(), magnitude[index].ravel(), BASE_CELLS**2 * ORIENTATIONS)
+    return sums.astype(np.float32).reshape(BASE_CELLS, BASE_CELLS, ORIENTATIONS)
+
+
+@cache
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    d = np.arange(-255, 256, dtype=np.float64)
+    dy, dx = np.meshgrid(d, d, indexing="ij")
+    turn = np.arctan2(dy, dx) / (2 * np.pi) % 1
+    orientation = np.round(turn * ORIENTATIONS).astype(np.int32) % ORIENTATIONS
+    cell = np.arange(TILE_PX) // BASE_PX
+    offsets = (cell[:, None] * BASE_CELLS + cell[None]) * ORIENTATIONS
+    return np.hypot(dy, dx).astype(np.float32).ravel(), orientation.ravel(), offsets.astype(np.int32)
+
+
+def _summed(base: np.ndarray, size: int) -> np.ndarray:
+    """(32, 32, c) → (33 - size, 33 - size, c): sums over size x size base cells at every base cell."""
+    if size == 1:
+        return base
+    rows = sum(base[i:BASE_CELLS - size + 1 + i] for i in range(size))
+    return sum(rows[:, j:BASE_CELLS - size + 1 + j] for j in range(size))
+
+
+def _pieces(cells: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells (m, m, c) → pieces (n, 16 * c) at every base cell, and their centres (n, 2)."""
+    places = len(cells) - (GRID - 1) * size
+    grid = np.stack([cells[i * size:i * size + places, j * size:j * size + places] for i in range(GRID) for j in range(GRID)], axis=2)
+    return grid.reshape(places**2, -1), _centres(places, size)
+
+
+@cache
+def _centres(places: int, size: int) -> np.ndarray:
+    middle = (np.arange(places, dtype=np.float32) + GRID * size / 2) / BASE_CELLS - 0.5
+    return np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)

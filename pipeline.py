@@ -1,0 +1,443 @@
+"""The stages as plain functions: what each needs, what it makes, when that is stale. The one place that joins the packages.
+
+Each stage takes a `Workspace` and returns a small result for `cli.py` to print. A stage makes what it needs if that is missing or
+stale, and says so through ``workspace.notice``.
+
+    artifacts/manifest.parquet, manifest.csv   update_features: one row per file found
+    artifacts/cache/…                          update_features: features, hashes, tiles by content
+    artifacts/figures/*.png                    update_features, evaluate
+    artifacts/split.csv                        draw_split: held-out part and folds by content
+    artifacts/lgbm.joblib, lgbm.json           train
+    artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
+    artifacts/evaluation.json, evaluation.csv  evaluate
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from cleaning.folds import TEST, check_no_group_straddles, held_out_and_folds, labels_too_small
+from features.errors import ScratchworkError
+from features.extract import ExtractionSettings, Request, extract
+from features.scan import Scan, natural_order, scan_folder
+from features.store import FeatureStore
+from models.artifacts import load_model, read_card, save_model, settings_card, write_json
+from models.evaluation import confusion, metrics, report_text
+from models.lgbm import LgbmParameters
+from models.pictures import Pictures
+from models.training import Trained, train_lgbm
+from reports.eda import label_table, suspiciously_dark, write_figures
+from reports.evaluation import write_confusion, write_table
+from reports.figures import font_notice
+
+FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
+SPLIT_COLUMNS = ["sha256", "label", "fold"]
+PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
+
+
+def _silent(message: str) -> None:
+    """Where notices go when nobody listens."""
+
+
+def _no_progress(stage: str) -> Callable[[int, int], None] | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a run reads and writes, and how it speaks. ``jobs``: worker processes; ``progress``: stage name → (done, total) sink."""
+
+    data: Path
+    artifacts: Path = Path("artifacts")
+    seed: int = 0
+    jobs: int = field(default_factory=lambda: joblib.cpu_count(only_physical_cores=True))
+    settings: ExtractionSettings = ExtractionSettings()
+    notice: Callable[[str], None] = _silent
+    progress: Callable[[str], Callable[[int, int], None] | None] = _no_progress
+
+    @property
+    def store(self) -> FeatureStore:
+        """The extraction cache, opened for reading."""
+        return FeatureStore(self.artifacts / "cache", self.settings)
+
+
+@dataclass(frozen=True)
+class Features:
+    """``manifest``: one row per file; ``decoded``: files that were decoded now; ``unchanged``: taken from the cache."""
+
+    manifest: pd.DataFrame
+    passed_over: dict[str, int]
+    decoded: int
+    unchanged: int
+    seconds: float
+
+
+def default_data() -> Path:
+    """``data/training`` if it is there, else ``data``."""
+    return Path("data/training") if Path("data/training").is_dir() else Path("data")
+
+
+def update_features(workspace: Workspace) -> Features:
+    """Scan the data folder, extract what is new, write the manifest."""
+    started = time.perf_counter()
+    scan = scan_folder(workspace.data)
+    manifest, decoded = _extract_new(workspace, scan, _earlier_digests(workspace, scan))
+    manifest = _with_split(workspace, manifest)
+    with _writable(workspace.artifacts):
+        _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+        write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    return Features(manifest, scan.passed_over, decoded, len(manifest) - decoded, time.perf_counter() - started)
+
+
+def dataset_figures(workspace: Workspace, manifest: pd.DataFrame) -> list[Path]:
+    """Draw the distributions of the manifest; says which font to install if Korean labels cannot be shown."""
+    labels = natural_order(manifest["label"].tolist())
+    if font_notice(labels):
+        workspace.notice(font_notice(labels))
+    with _writable(workspace.artifacts):
+        return write_figures(manifest, labels, workspace.artifacts / "figures")
+
+
+def summary(manifest: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """The table of labels in natural order, and the suspiciously dark ones."""
+    table = label_table(manifest)
+    return table.loc[natural_order(list(table.index))], suspiciously_dark(manifest)
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """``out_of_fold`` and ``held_out``: metrics of pictures that the model had not seen; ``model_file``: where it lies."""
+
+    model_file: Path
+    out_of_fold: dict[str, Any]
+    held_out: dict[str, Any] | None
+    card: dict[str, Any]
+    seconds: float
+
+
+def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | None = None, refit: bool = False, redraw: bool = False) -> TrainOutcome:
+    """Train the boosted model on the kept, labelled pictures; save it, its sidecar and the out-of-fold probabilities."""
+    parameters = parameters or LgbmParameters(seed=workspace.seed)
+    started = time.perf_counter()
+    features = update_features(workspace)
+    if features.decoded:
+        workspace.notice(f"features: {features.decoded:,} new files read in {features.seconds:.1f} s")
+    manifest = draw_split(workspace, features.manifest, folds, redraw)
+    kept = manifest[manifest["fold"].notna()]
+    classes = natural_order(kept["label"].tolist())
+    fold = kept["fold"].to_numpy(int)
+    trained = train_lgbm(_pictures(workspace, kept["sha256"]), kept["label"].to_numpy(str), classes, kept["group"].to_numpy(), fold, parameters,
+                         workspace.settings, refit, workspace.jobs, workspace.progress)
+    truth = kept["label"].to_numpy(object)
+    out_of_fold = metrics(truth[fold >= 0], trained.predicted[fold >= 0], trained.proba[fold >= 0], classes)
+    held_out = metrics(truth[fold < 0], trained.predicted[fold < 0], trained.proba[fold < 0], classes) if (fold < 0).any() else None
+    file = workspace.artifacts / "lgbm.joblib"
+    with _writable(workspace.artifacts):
+        _write_parquet(_prediction_table(kept, trained, classes), workspace.artifacts / "lgbm.oof.parquet")
+        card = {"model": "lgbm", "classes": classes, "parameters": parameters.__dict__, **settings_card(workspace.settings), "folds": folds,
+                "rounds": trained.rounds, "refit": refit, "trained_on": int(len(kept) if refit else (fold >= 0).sum()),
+                "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
+        save_model(trained.model, file, card)
+    return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
+
+
+def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:
+    """The manifest with ``group`` and ``fold`` filled in, from memory where there is one; written back. Changes are announced."""
+    usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
+    if usable.empty:
+        raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; put the pictures in one sub-folder per label")
+    labels, groups = usable["label"], usable["sha256"]
+    if labels.nunique() < 2:
+        raise ScratchworkError(f"all {len(usable):,} pictures have the one label {labels.iloc[0]!r}; a classifier needs at least two sub-folders "
+                               f"with pictures in {workspace.data.resolve()}")
+    if folds < 2:
+        raise ScratchworkError(f"--folds {folds} is too few; at least 2 are needed to predict pictures that were not learned from")
+    small = labels_too_small(labels, groups, folds + 1)
+    for label, n in small.items():
+        workspace.notice(f"label {label!r} has only {n} different picture{'s' if n > 1 else ''}, fewer than {folds} folds and a held-out part: "
+                         "its figures will be missing or unsteady")
+    remembered = pd.Series(dtype=int) if redraw else _remembered_fold(workspace, usable)
+    fold = held_out_and_folds(labels, groups, folds, workspace.seed, remembered)
+    check_no_group_straddles(groups, fold)
+    _announce_split(workspace, fold, remembered, folds, redraw)
+    manifest = manifest.copy()
+    manifest["group"] = groups.reindex(manifest.index).fillna("")
+    manifest["fold"] = fold.reindex(manifest.index).astype("Int64")
+    with _writable(workspace.artifacts):
+        _write_split(workspace, manifest)
+        _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+        write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    return manifest
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written; ``notices``: what to know."""
+
+    metrics: dict[str, Any]
+    text: str
+    files: list[Path]
+
+
+def evaluate(workspace: Workspace, model_file: Path, folder: Path | None) -> Evaluation:
+    """Score a saved model on the held-out part, or on any ``folder`` of labelled pictures. Writes the confusion PNG and a CSV."""
+    if folder is None:
+        table, proba, classes, name = _held_out_predictions(workspace, model_file)
+    else:
+        table, proba, classes, name = _folder_predictions(workspace, model_file, folder)
+    known = table["label"].isin(classes).to_numpy()
+    unknown = table.loc[~known, "label"].value_counts()
+    for label, n in unknown.items():
+        what = f"label {label!r}, which the model does not know" if label else "no label (not in a sub-folder)"
+        workspace.notice(f"{n:,} picture{'s' if n > 1 else ''} with {what}: in the CSV, not in the figures")
+    truth, predicted = table.loc[known, "label"].to_numpy(object), table.loc[known, "predicted"].to_numpy(object)
+    scored = metrics(truth, predicted, proba[known], classes)
+    if font_notice(classes):
+        workspace.notice(font_notice(classes))
+    title = f"{name}: {scored['n']:,} pictures, macro-F1 {scored['macro_f1']:.3f}"
+    files = [workspace.artifacts / "figures" / "confusion.png", workspace.artifacts / "evaluation.csv", workspace.artifacts / "evaluation.json"]
+    with _writable(workspace.artifacts):
+        write_confusion(confusion(truth, predicted, classes), classes, title, files[0])
+        outcome = table.assign(correct=table["label"] == table["predicted"])
+        write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[1])
+        write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[2])
+    return Evaluation(scored, report_text(truth, predicted, classes), files)
+
+
+def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.DataFrame:
+    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched."""
+    model, _ = load_model(model_file)
+    workspace = replace(workspace, settings=model.settings)
+    files: list[tuple[str, str]] = []  # (name for the table, file)
+    for path in paths:
+        if path.is_dir():
+            scan = scan_folder(path)
+            files += [(Path(path, p).as_posix(), str(Path(path, p))) for p in scan.files.index]
+        elif path.exists():
+            files.append((path.as_posix(), str(path)))
+        else:
+            raise ScratchworkError(f"{path} does not exist; give picture files or folders")
+    facts, parts = [], []
+    report = workspace.progress("reading pictures")
+    for chunk in extract([Request(file) for _, file in files], workspace.settings, workspace.jobs):
+        facts += chunk.facts
+        if len(chunk.features):
+            parts.append(model.proba_of(Pictures(chunk.features, chunk.tiles, np.arange(len(chunk.features)))))
+        if report:
+            report(len(facts), len(files))
+    proba = np.full((len(files), len(model.classes_)), np.nan)
+    good = np.array([not fact.issue for fact in facts])
+    if parts:
+        proba[good] = np.concatenate(parts)
+    table = pd.DataFrame(proba, columns=model.classes_, index=pd.Index([name for name, _ in files], name="path"))
+    table["predicted"] = pd.Series("", index=table.index, dtype=object)
+    if good.any():
+        table.loc[good, "predicted"] = model.labels_of(proba[good])
+    table["issue"] = [fact.issue for fact in facts]
+    return table
+
+
+def data_digest(kept: pd.DataFrame) -> str:
+    """sha256 over what was learned from: contents, labels and parts, in an order that does not depend on names."""
+    lines = sorted(f"{row.sha256} {row.label} {row.fold}" for row in kept.itertuples())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[pd.DataFrame, int]:
+    """The scan's rows with digest and facts, and how many files were decoded. Files with a known digest are not opened."""
+    store = workspace.store
+    digests = digests[digests.isin(store.index.index)]
+    wanted = scan.files[(scan.files["issue"] == "") & ~scan.files.index.isin(digests.index)]
+    issues = scan.files["issue"].copy()
+    found = dict(digests)
+    if len(wanted):
+        by_size = store.index.groupby("bytes").groups if len(store.index) else {}
+        requests = [Request(str(scan.root / path), frozenset(by_size.get(size, ()))) for path, size in wanted["bytes"].items()]
+        report = workspace.progress("reading pictures")
+        done = decoded = 0
+        with store.writing():
+            for chunk in extract(requests, workspace.settings, workspace.jobs):
+                names = wanted.index[done:done + len(chunk.facts)]
+                store.append(chunk, wanted["bytes"].loc[names].tolist())
+                for name, facts, skipped in zip(names, chunk.facts, chunk.skipped, strict=True):
+                    found[name] = facts.sha256
+                    issues[name] = facts.issue
+                    decoded += not skipped
+                done += len(chunk.facts)
+                if report:
+                    report(done, len(wanted))
+    else:
+        decoded = 0
+    manifest = scan.files.assign(issue=issues, sha256=pd.Series(found, dtype=str).reindex(scan.files.index).fillna(""))
+    facts = store.index.reindex(manifest["sha256"])
+    for column in FACT_COLUMNS:
+        manifest[column] = facts[column].to_numpy()
+    manifest[["format", "mode"]] = manifest[["format", "mode"]].fillna("")
+    manifest["issue"] = np.where(manifest["issue"] == "", facts["issue"].fillna("").to_numpy(), manifest["issue"])
+    limit = workspace.settings.max_pixels
+    over = (manifest["width"] * manifest["height"] > limit) & (manifest["issue"] == "")
+    manifest.loc[over, "issue"] = [f"too large: {w:.0f}x{h:.0f} px is over the limit of {limit:,} (--max-pixels)"
+                                   for w, h in manifest.loc[over, ["width", "height"]].to_numpy()]
+    unreadable = manifest["issue"] != ""
+    manifest.loc[unreadable, FACT_COLUMNS[2:]] = np.nan
+    manifest[["width", "height"]] = manifest[["width", "height"]].astype("Int64")
+    return manifest[["label", "bytes", "modified_ns", "sha256", *FACT_COLUMNS, "issue"]], decoded
+
+
+def _earlier_digests(workspace: Workspace, scan: Scan) -> pd.Series:
+    """path → sha256 of files that have the size and time of the last manifest; they need not be read again."""
+    file = workspace.artifacts / "manifest.parquet"
+    if not file.exists():
+        return pd.Series(dtype=str)
+    old = read_manifest(workspace)
+    if old.attrs.get("root") != str(scan.root.resolve()):
+        return pd.Series(dtype=str)
+    both = old.join(scan.files, how="inner", rsuffix="_now")
+    same = both[(both["bytes"] == both["bytes_now"]) & (both["modified_ns"] == both["modified_ns_now"]) & (both["issue_now"] == "")]
+    return same["sha256"][same["sha256"] != ""]
+
+
+def read_manifest(workspace: Workspace) -> pd.DataFrame:
+    """The manifest as last written. Raises `ScratchworkError` where it is missing or not one of ours."""
+    file = workspace.artifacts / "manifest.parquet"
+    if not file.exists():
+        raise ScratchworkError(f"{file} does not exist; make it with: python cli.py features")
+    try:
+        manifest = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise ScratchworkError(f"{file} cannot be read ({error}); delete it and run again") from error
+    missing = {"label", "bytes", "modified_ns", "sha256", "issue"} - set(manifest.columns)
+    if missing:
+        raise ScratchworkError(f"{file} is of another version (no column {', '.join(sorted(missing))}); delete it and run again")
+    return manifest
+
+
+def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
+    """``group`` and ``fold`` as remembered; empty for pictures that came since."""
+    usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
+    fold = _remembered_fold(workspace, usable)
+    manifest = manifest.assign(group=usable["sha256"].reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))
+    manifest.attrs["root"] = str(workspace.data.resolve())
+    return manifest
+
+
+def _remembered_fold(workspace: Workspace, usable: pd.DataFrame) -> pd.Series:
+    """path → fold of pictures whose content was in the split before."""
+    file = workspace.artifacts / "split.csv"
+    if not file.exists():
+        return pd.Series(dtype=int)
+    split = pd.read_csv(file, dtype={"sha256": str, "label": str, "fold": int}, keep_default_na=False)
+    if list(split.columns) != SPLIT_COLUMNS:
+        raise ScratchworkError(f"{file} has the columns {', '.join(split.columns)}, needed are {', '.join(SPLIT_COLUMNS)}; delete it to draw anew")
+    known = split.drop_duplicates("sha256").set_index("sha256")["fold"]
+    return usable["sha256"].map(known).dropna().astype(int)
+
+
+def _write_split(workspace: Workspace, manifest: pd.DataFrame) -> None:
+    """Remember this split; contents that are not in the folder now keep their place too."""
+    file = workspace.artifacts / "split.csv"
+    drawn = manifest.loc[manifest["fold"].notna(), SPLIT_COLUMNS].drop_duplicates("sha256")
+    if file.exists():
+        before = pd.read_csv(file, dtype={"sha256": str, "label": str}, keep_default_na=False)
+        drawn = pd.concat([drawn, before[~before["sha256"].isin(drawn["sha256"])]])
+    fresh = file.with_name("split.csv.tmp")
+    drawn.sort_values("sha256").to_csv(fresh, index=False, lineterminator="\n")
+    os.replace(fresh, file)
+
+
+def _announce_split(workspace: Workspace, fold: pd.Series, remembered: pd.Series, folds: int, redraw: bool) -> None:
+    held, total = int((fold == TEST).sum()), len(fold)
+    if remembered.empty:
+        how = "drawn anew: scores are not comparable with earlier ones" if redraw else "drawn once and remembered"
+        workspace.notice(f"split: {held:,} of {total:,} pictures held out, {folds} folds from the rest ({how}, seed {workspace.seed})")
+        return
+    new = total - len(remembered)
+    if new:
+        workspace.notice(f"split: {new:,} new pictures joined it, {int((fold.drop(remembered.index) == TEST).sum()):,} of them held out")
+    if int(remembered.max()) + 1 != folds:
+        workspace.notice(f"split: {folds} folds drawn instead of {int(remembered.max()) + 1}; the held-out part stays")
+
+
+def _pictures(workspace: Workspace, digests: pd.Series) -> Pictures:
+    store = workspace.store
+    return Pictures(store.features, store.tiles, store.rows_of(digests))
+
+
+def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) -> pd.DataFrame:
+    """Indexed by path: sha256, label, fold, predicted, and one probability per class."""
+    return pd.concat([kept[["sha256", "label", "fold"]], pd.DataFrame({"predicted": trained.predicted}, index=kept.index),
+                      pd.DataFrame(trained.proba, index=kept.index, columns=[PROBABILITY + c for c in classes])], axis=1)
+
+
+def _held_out_predictions(workspace: Workspace, model_file: Path) -> tuple[pd.DataFrame, np.ndarray, list[str], str]:
+    """What the model said of the held-out part when it was trained (before any refit), checked against the split of today."""
+    card = read_card(model_file)
+    load_model(model_file)  # refuse a damaged or foreign file even though its predictions are on disk
+    file = model_file.with_suffix(".oof.parquet")
+    if not file.exists():
+        raise ScratchworkError(f"{file} does not exist, so what this model said of its held-out part is not known; train again, or give --data DIR")
+    table = pd.read_parquet(file)
+    held_out = table[table["fold"] == TEST]
+    if held_out.empty:
+        raise ScratchworkError("no picture was held out when this model was trained (too few pictures); give --data DIR with other pictures")
+    if card.get("refit"):
+        workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
+    proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
+    return held_out[["sha256", "label", "predicted"]], proba, card["classes"], f"{model_file.stem} on its held-out part"
+
+
+def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path) -> tuple[pd.DataFrame, np.ndarray, list[str], str]:
+    """Predictions for a folder of labelled pictures; the cache is used and filled."""
+    model, card = load_model(model_file)
+    workspace = replace(workspace, data=folder, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
+    scan = scan_folder(folder)
+    manifest, _ = _extract_new(workspace, scan, pd.Series(dtype=str))
+    bad = manifest[manifest["issue"] != ""]
+    for path, issue in bad["issue"].head(5).items():
+        workspace.notice(f"{path}: {issue}")
+    if len(bad):
+        workspace.notice(f"{len(bad):,} file{'s' if len(bad) > 1 else ''} cannot be read and cannot be scored")
+    good = manifest[manifest["issue"] == ""]
+    if good.empty:
+        raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
+    _warn_of_training_pictures(workspace, model_file, good)
+    proba = model.proba_of(_pictures(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
+    classes = card["classes"]
+    return good[["sha256", "label"]].assign(predicted=model.labels_of(proba)), proba, classes, f"{model_file.stem} on {folder.name}"
+
+
+def _warn_of_training_pictures(workspace: Workspace, model_file: Path, good: pd.DataFrame) -> None:
+    file = model_file.with_suffix(".oof.parquet")
+    if not file.exists():
+        return
+    seen = pd.read_parquet(file, columns=["sha256", "fold"])
+    if not read_card(model_file).get("refit"):
+        seen = seen[seen["fold"] != TEST]
+    n = int(good["sha256"].isin(seen["sha256"]).sum())
+    if n:
+        workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Turn a full disk or a folder that cannot be written into one clear line."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ScratchworkError(f"cannot write to {folder.resolve()}: {error.strerror or error}; free some space or give another --artifacts DIR") from error
+
+
+def _write_parquet(table: pd.DataFrame, file: Path) -> None:
+    fresh = file.with_name(file.name + ".tmp")
+    table.to_parquet(fresh)
+    os.replace(fresh, file)

@@ -1,0 +1,1 @@
+"""Everything → pages and figures that people look at."""

@@ -1,0 +1,37 @@
+"""What a model did, for people: the confusion matrix as a picture, every picture's outcome as a table."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.figures import new_figure, save_figure
+
+MAX_NUMBERED = 40  # classes, up to which the counts are written into the cells
+
+
+def write_confusion(counts: np.ndarray, classes: list[str], title: str, file: Path) -> None:
+    """(n_classes, n_classes) counts, rows the truth → PNG; shades are shares of the row."""
+    side = max(5.0, 1.8 + 0.36 * len(classes))
+    figure = new_figure(side, side)
+    axes = figure.subplots()
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(classes)), classes, rotation=90)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(title, fontsize=10)
+    if len(classes) <= MAX_NUMBERED:
+        for row, column in np.argwhere(counts):
+            axes.text(column, row, counts[row, column], ha="center", va="center", fontsize=7, color="white" if share[row, column] > 0.5 else "black")
+    save_figure(figure, file)
+
+
+def write_table(table: pd.DataFrame, file: Path) -> None:
+    """CSV in UTF-8, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(file.name + ".tmp")
+    table.to_csv(fresh, encoding="utf-8", float_format="%.6g", lineterminator="\n")
+    os.replace(fresh, file)
