@@ -229,9 +229,11 @@ def clipart_files(clipart: Path) -> dict[str, list[Path]]:
         raise CampsetError(f"--clipart {clipart} is not a folder; give .../usr/share/openclipart/png of the Debian package openclipart-png")
     files = {label: sorted(file for folder in folders for file in (clipart / folder).rglob("*.png") if not file.is_symlink())
              for label, (_, folders) in CLASSES.items()}
-    empty = [folder for label, (_, folders) in CLASSES.items() if not files[label] for folder in folders]
+    empty = [label for label in CLASSES if not files[label]]
     if empty:
-        raise CampsetError(f"no PNG under {', '.join(empty)} in --clipart {clipart}; give .../usr/share/openclipart/png of openclipart-png")
+        folders = ", ".join(CLASSES[empty[0]][1])
+        raise CampsetError(f"no PNG for {len(empty)} of {len(CLASSES)} labels in --clipart {clipart} (none under {folders}); "
+                           "give .../usr/share/openclipart/png of the Debian package openclipart-png")
     return files
 
 

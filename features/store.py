@@ -60,19 +60,21 @@ class FeatureStore:
     @contextmanager
     def writing(self) -> Iterator["FeatureStore"]:
         """Hold the cache alone. Raises `ScratchworkError` if another run holds it, or when the disk is full."""
-        with _disk_trouble(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with filelock.FileLock(self.folder / "lock", timeout=0):
-                self.index = self._read_index()
-                self._row_count = _row_count(self.index)
-                self._cut_orphans()
-                try:
-                    yield self
-                finally:
-                    self._settle()
+            with _disk_trouble(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock = filelock.FileLock(self.folder / "lock", timeout=0).acquire()
         except filelock.Timeout:
             raise ScratchworkError(f"another run is extracting into {self.folder}; wait for it, or use another --artifacts DIR") from None
+        with lock:
+            self.index = self._read_index()
+            self._row_count = _row_count(self.index)
+            with _disk_trouble(self.folder):
+                self._cut_orphans()
+            try:
+                yield self
+            finally:
+                self._settle()
 
     def append(self, extracted: Extracted, sizes: list[int]) -> None:
         """Add one chunk (``sizes``: bytes of its files); contents that are there already are passed over."""
@@ -103,7 +105,7 @@ class FeatureStore:
     def _append_journal(self, rows: list[list]) -> None:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
-        fresh = not self._index_file.exists()
+        fresh = not self._index_file.exists() or self._index_file.stat().st_size == 0  # a full disk leaves an empty file
         with self._index_file.open("a", encoding="utf-8", newline="") as file:
             file.write((",".join(INDEX_COLUMNS) + "\n" if fresh else "") + text.getvalue())
 
@@ -116,33 +118,42 @@ class FeatureStore:
 
     def _read_index(self) -> pd.DataFrame:
         """Indexed by sha256: the facts, ``bytes`` and ``row``."""
-        if not self._index_file.exists():
+        whole = self._whole_lines()
+        if not whole:
             return pd.DataFrame(columns=INDEX_COLUMNS).set_index("sha256")
-        text = self._index_file.read_text(encoding="utf-8")
-        whole = text[:text.rfind("\n") + 1]
-        index = pd.read_csv(io.StringIO(whole), dtype=TEXT_COLUMNS, keep_default_na=False, na_values={"mean_pixel": ["nan", ""]})
+        index = pd.read_csv(io.BytesIO(whole), dtype=TEXT_COLUMNS, keep_default_na=False, na_values={"mean_pixel": ["nan", ""]})
         if list(index.columns) != INDEX_COLUMNS:
             raise ScratchworkError(f"{self._index_file} is not an index of this version; delete the folder {self.folder} and run again")
         return index.set_index("sha256")
 
+    def _whole_lines(self) -> bytes:
+        """The journal up to its last line end; nothing where there is none."""
+        journal = self._index_file.read_bytes() if self._index_file.exists() else b""
+        return journal[:journal.rfind(b"\n") + 1]
+
     def _cut_orphans(self) -> None:
         """Shorten the arrays and the journal to what the journal names."""
         if self._index_file.exists():
-            text = self._index_file.read_bytes()
-            os.truncate(self._index_file, text.rfind(b"\n") + 1)
-        for name, (dtype, shape) in self._arrays.items():
-            expected = self._row_count * np.dtype(dtype).itemsize * int(np.prod(shape))
-            file = self._file(name)
-            file.touch()
-            if file.stat().st_size < expected:
-                raise ScratchworkError(f"{file} is shorter than its index says; delete the folder {self.folder} and run again")
-            os.truncate(file, expected)
+            os.truncate(self._index_file, len(self._whole_lines()))
+        for name in self._arrays:
+            expected = self._expected_bytes(name)
+            self._file(name).touch()
+            os.truncate(self._file(name), expected)
+
+    def _expected_bytes(self, name: str) -> int:
+        """Of the rows that the journal names. Raises `ScratchworkError` where the array's file has fewer."""
+        dtype, shape = self._arrays[name]
+        file, expected = self._file(name), self._row_count * np.dtype(dtype).itemsize * int(np.prod(shape))
+        if (file.stat().st_size if file.exists() else 0) < expected:
+            raise ScratchworkError(f"{file} is shorter than its index says; delete the folder {self.folder} and run again")
+        return expected
 
     def _map(self, name: str) -> np.ndarray:
         dtype, shape = self._arrays[name]
         rows = self._row_count
         if rows == 0:
             return np.empty((0, *shape), dtype)
+        self._expected_bytes(name)
         return np.memmap(self._file(name), dtype, "r", shape=(rows, *shape))
 
     def _file(self, name: str) -> Path:

@@ -24,6 +24,7 @@ BASE_CELLS = TILE_PX // BASE_PX
 ORIENTATIONS = 8
 GRID = 4  # a piece is 4 x 4 cells
 CELL_SIZES = (1, 2, 3)  # in base cells: pieces of 16, 32 and 48 px
+STRIDES = {1: 1, 2: 2, 3: 2}  # base cells between neighbouring pieces
 SPAN = 511
 QUIET_GRADIENT = 2.0  # mean magnitude per pixel, in gray levels, under which a piece shows nothing
 QUIET_COLOR = 0.01  # likewise, standard deviation of the cell means over the piece, in [0, 1]
@@ -169,13 +170,14 @@ def _summed(base: np.ndarray, size: int) -> np.ndarray:
 
 
 def _pieces(cells: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cells (m, m, c) → pieces (n, 16 * c) at every base cell, and their centres (n, 2)."""
-    places = len(cells) - (GRID - 1) * size
-    grid = np.stack([cells[i * size:i * size + places, j * size:j * size + places] for i in range(GRID) for j in range(GRID)], axis=2)
-    return grid.reshape(places**2, -1), _centres(places, size)
+    """Cells (m, m, c) → pieces (n, 16 * c) at every `STRIDES`-th base cell, and their centres (n, 2)."""
+    stride = STRIDES[size]
+    reach = len(cells) - (GRID - 1) * size
+    grid = np.stack([cells[i * size:i * size + reach:stride, j * size:j * size + reach:stride] for i in range(GRID) for j in range(GRID)], axis=2)
+    return grid.reshape(grid.shape[0] ** 2, -1), _centres(grid.shape[0], size)
 
 
 @cache
 def _centres(places: int, size: int) -> np.ndarray:
-    middle = (np.arange(places, dtype=np.float32) + GRID * size / 2) / BASE_CELLS - 0.5
+    middle = (np.arange(places, dtype=np.float32) * STRIDES[size] + GRID * size / 2) / BASE_CELLS - 0.5
     return np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -25,13 +25,14 @@ from numpy.random import Generator
 from PIL import Image
 
 from features.errors import ScratchworkError
-from sources.drawings import DRAWINGS, chance, draw_page
+from sources.canvas import chance, draw_page
+from sources.drawings import DRAWINGS
 
 DEMO_VERSION = 1  # raise it when a file of the set changes
 MARKER = ".scratchwork-demo"
 
 LARGEST, SMALLEST = 400, 20  # drawings of the first and of the last label at scale 1
-LADDER_BEND = 1.35  # 1 is a geometric ladder between the two; above, the middle is lower
+LADDER_BEND = 1.6  # 1 is a geometric ladder between the two; above, the middle is lower
 LEAST = 6  # drawings of any label at any scale
 PHOTO_LABELS = ("face", "cup", "flower", "mushroom", "boat")
 SHARES = {"photo": 0.05, "exact_dup": 0.03, "near_dup": 0.03, "mislabel": 0.03}  # of the clean drawings
@@ -39,7 +40,7 @@ CORRUPT_FILES = 12  # at scale 1
 CORRUPTIONS = {"empty": ".jpg", "truncated jpg": ".jpg", "truncated png": ".png", "html": ".jpg", "random bytes": ".png"}
 MOVED_SHARE = 0.2  # of the exact duplicates lie under another label
 
-SUFFIXES = {".jpg": 0.56, ".png": 0.40, ".webp": 0.04}
+SUFFIXES = {".jpg": 0.58, ".png": 0.39, ".webp": 0.03}
 SCAN_SHARE, LARGE_SHARE = 0.02, 0.33  # A4 scans, 700 px pages; the rest has 300 px
 SCAN_PX = (2480, 3508)
 PALETTE_SHARE, GRAY_SHARE = 0.12, 0.06  # of the png files with 32 colours; of all drawings in gray mode
@@ -230,18 +231,18 @@ def _file_bytes(root: Path, planned: Planned) -> bytes:
 def _drawn_bytes(planned: Planned, rng: Generator) -> bytes:
     """A page of one of the sizes with the drawing on it, encoded as the suffix says."""
     draw = rng.random()
-    scan = draw < SCAN_SHARE
-    width, height = SCAN_PX if scan else (700, 700) if draw < SCAN_SHARE + LARGE_SHARE else (300, 300)
+    suffix = Path(planned.truth.path).suffix
+    scan = suffix == ".jpg" and draw < SCAN_SHARE / SUFFIXES[".jpg"]  # scanners write jpg
+    width, height = SCAN_PX if scan else (700, 700) if draw > 1 - LARGE_SHARE else (300, 300)
     if scan and chance(rng, 0.4):
         width, height = height, width
     rgb = draw_page(DRAWINGS[planned.drawn], width, height, rng)
     if scan:
         rgb = _scanned(rgb, rng)
     image = Image.fromarray(rgb)
-    suffix = Path(planned.truth.path).suffix
     if chance(rng, GRAY_SHARE):
         image = image.convert("L")
-    elif suffix == ".png" and not scan and chance(rng, PALETTE_SHARE):
+    elif suffix == ".png" and chance(rng, PALETTE_SHARE):
         image = image.quantize(32)
     return _encoded(image, suffix, int(rng.integers(85, 96)))
 
@@ -259,7 +260,7 @@ def _encoded(image: Image.Image, suffix: str, quality: int) -> bytes:
     if suffix == ".png":
         image.save(buffer, "PNG", compress_level=3)
     elif suffix == ".webp":
-        image.save(buffer, "WEBP", quality=quality, method=1)
+        image.save(buffer, "WEBP", quality=quality, method=0)
     else:
         image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
