@@ -13,6 +13,7 @@ stale, and says so through ``workspace.notice``.
 """
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from cleaning.folds import TEST, check_no_group_straddles, held_out_and_folds, labels_too_small
+from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings, Request, extract
 from features.scan import Scan, natural_order, scan_folder
@@ -161,7 +162,7 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
                                f"with pictures in {workspace.data.resolve()}")
     if folds < 2:
         raise ScratchworkError(f"--folds {folds} is too few; at least 2 are needed to predict pictures that were not learned from")
-    small = labels_too_small(labels, groups, folds + 1)
+    small = labels_too_small(labels, groups, math.ceil(folds / (1 - TEST_SHARE)))
     for label, n in small.items():
         workspace.notice(f"label {label!r} has only {n} different picture{'s' if n > 1 else ''}, fewer than {folds} folds and a held-out part: "
                          "its figures will be missing or unsteady")

@@ -24,21 +24,26 @@ def draw_parts(labels: pd.Series, groups: pd.Series, shares: list[float], seed: 
     part gets one of them if there are enough groups.
     """
     codes, names = pd.factorize(labels, sort=True)
-    table = pd.DataFrame({"group": groups.to_numpy(), "code": codes})
-    counts = table.groupby(["group", "code"]).size().unstack(fill_value=0)  # (groups, labels)
-    placed = pd.Series(dtype=int) if fixed is None else fixed.groupby(groups.loc[fixed.index].to_numpy()).min().astype(int)
+    total = np.bincount(codes, minlength=len(names))
+    members = pd.Series(codes).groupby(groups.to_numpy()).indices  # group → positions
     have = np.zeros((len(shares), len(names)))
-    for part in range(len(shares)):
-        have[part] = counts.loc[placed.index[placed == part]].sum()
-    total = counts.sum().to_numpy()
     want = np.outer(shares, total)
-    chosen = placed.to_dict()
-    for group in _dealing_order(counts.drop(index=placed.index), total, seed):
-        row = counts.loc[group].to_numpy()
-        need = ((want - have) / np.maximum(want, 1e-9)) @ (row / total)  # relative shortage, weighted to rare labels
-        part = int(np.lexsort((_tie_order(group, seed, len(shares)), -np.array(shares), -need.round(9)))[0])
+    chosen: dict[str, int] = {}
+    if fixed is not None:
+        chosen = fixed.groupby(groups.loc[fixed.index].to_numpy()).min().astype(int).to_dict()
+        for group, part in chosen.items():
+            np.add.at(have[part], codes[members[group]], 1)
+    shares_of = np.array(shares)
+    for group, digest in _dealing_order(members, codes, total, seed):
+        if group in chosen:
+            continue
+        own = codes[members[group]]
+        need = ((want[:, own] - have[:, own]) / np.maximum(want[:, own], 1e-9) / total[own]).sum(axis=1)  # shortage, weighted to rare labels
+        tied = np.flatnonzero(need >= need.max() - 1e-9)
+        tied = tied[shares_of[tied] == shares_of[tied].max()]
+        part = int(tied[int(digest[:8], 16) % len(tied)])
         chosen[group] = part
-        have[part] += row
+        np.add.at(have[part], own, 1)
     return groups.map(chosen).astype(int)
 
 
@@ -47,7 +52,7 @@ def held_out_and_folds(labels: pd.Series, groups: pd.Series, folds: int, seed: i
 
     ``remembered``: earlier values of ``fold`` for some of the pictures; their part (held out or not) is kept, and so are their
     folds where there are as many folds as before.
-    Raises `ScratchworkError` where a label has fewer than two groups: it cannot be both learned and tested.
+    A label of one group cannot be both learned and tested: it is learned (`labels_too_small` finds such labels).
     """
     was_test = (remembered == TEST).map({True: 0, False: 1})
     part = draw_parts(labels, groups, [TEST_SHARE, 1 - TEST_SHARE], seed, was_test if len(remembered) else None)
@@ -72,20 +77,9 @@ def check_no_group_straddles(groups: pd.Series, fold: pd.Series) -> None:
         raise ScratchworkError(f"group {spread.index[spread > 1][0]} is in more than one fold; this is a bug, please report it")
 
 
-def _dealing_order(counts: pd.DataFrame, total: np.ndarray, seed: int) -> list:
-    """Groups, those of the rarest label first, then the largest, then by digest."""
-    if counts.empty:
-        return []
-    present = np.where(counts.to_numpy() > 0, total, np.inf)
-    order = pd.DataFrame({"rarest": present.min(axis=1), "size": -counts.sum(axis=1).to_numpy(),
-                          "label": present.argmin(axis=1), "digest": [_digest(g, seed) for g in counts.index]}, index=counts.index)
-    return order.sort_values(["rarest", "label", "size", "digest"]).index.tolist()
-
-
-def _tie_order(group: str, seed: int, parts: int) -> np.ndarray:
-    """A permutation of the parts that differs from group to group, so that ties do not all fall on part 0."""
-    return np.random.default_rng(int(_digest(group, seed)[:8], 16)).permutation(parts)
-
-
-def _digest(group: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed} {group}".encode()).hexdigest()
+def _dealing_order(members: dict[str, np.ndarray], codes: np.ndarray, total: np.ndarray, seed: int) -> list[tuple[str, str]]:
+    """(group, digest): groups with the rarest label first, then the largest, then by a digest of seed and name."""
+    rank = np.empty(len(total), int)
+    rank[np.argsort(total, kind="stable")] = np.arange(len(total))
+    rows = [(int(rank[codes[own]].min()), -len(own), hashlib.sha256(f"{seed} {group}".encode()).hexdigest(), group) for group, own in members.items()]
+    return [(group, digest) for _, _, digest, group in sorted(rows)]

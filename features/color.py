@@ -1,6 +1,6 @@
 """Which colours, how much of each, and where: HSV histogram, Lab moments, a coarse Lab thumbnail.
 
-Sources: Swain & Ballard 1991 (histograms); Stricker & Orengo 1995 (moments). Square roots (the Hellinger map) make
+Sources: Swain & Ballard 1991 (histograms); Stricker & Orengo 1995 (moments, without the third). Square roots (the Hellinger map) make
 Euclidean distances between histograms behave: research note §3.1.
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 
 HUES, SATURATIONS, VALUES = 12, 4, 6
 LAYOUT_SIDE = 8
-LEVELS = np.arange(256) / 255
+LEVELS = np.arange(256, dtype=np.float32) / 255
 
 
 def hsv_histogram(hsv: np.ndarray) -> np.ndarray:
@@ -24,34 +24,21 @@ def hsv_histogram_names() -> list[str]:
 
 
 def color_moments(lab: np.ndarray, hsv: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 Lab and HSV → (13,) float32: mean, deviation, skewness of L, a, b; chroma; saturation's mean and 9th decile; gray share.
+    """(H, W, 3) uint8 Lab and HSV, of any two sizes → (10,) float32: mean and deviation of L, a, b; chroma; saturation's mean and 9th decile; gray share.
 
-    In units of 1/255 (skewness: cube root of the third central moment). Gray share: pixels with saturation under 10 %.
+    In units of 1/255. Chroma: the deviations of a and b together. Gray share: pixels with saturation under 10 %.
     """
-    counts = [_histogram(lab, channel) for channel in range(3)]  # moments of uint8 follow from 256 counts, not from pixels
-    mean, deviation, skewness = np.array([_moments(c) for c in counts]).T
-    saturation = _histogram(hsv, 1)
-    cumulative = saturation.cumsum()
-    chroma = np.hypot(deviation[1], deviation[2])
-    rest = [chroma, saturation @ LEVELS, LEVELS[np.searchsorted(cumulative, 0.9)], cumulative[25]]
-    return np.concatenate([mean, deviation, skewness, rest]).astype(np.float32)
-
-
-def _histogram(picture: np.ndarray, channel: int) -> np.ndarray:
-    """(256,) shares of the levels of one channel of (H, W, 3) uint8."""
-    counts = cv2.calcHist([picture], [channel], None, [256], [0, 256]).ravel()
-    return counts.astype(np.float64) / counts.sum()
-
-
-def _moments(shares: np.ndarray) -> tuple[float, float, float]:
-    mean = shares @ LEVELS
-    centred = LEVELS - mean
-    return mean, np.sqrt(shares @ centred**2), np.cbrt(shares @ centred**3)
+    mean, deviation = (moment.ravel() / 255 for moment in cv2.meanStdDev(lab))
+    counts = cv2.calcHist([hsv], [1], None, [256], [0, 256]).ravel()
+    shares = counts / counts.sum()
+    cumulative = shares.cumsum()
+    rest = [np.hypot(deviation[1], deviation[2]), shares @ LEVELS, LEVELS[np.searchsorted(cumulative, 0.9)], cumulative[25]]
+    return np.concatenate([mean, deviation, rest]).astype(np.float32)
 
 
 def color_moments_names() -> list[str]:
     """``mean_L`` … ``gray_share``."""
-    moments = [f"{moment}_{channel}" for moment in ("mean", "deviation", "skewness") for channel in "Lab"]
+    moments = [f"{moment}_{channel}" for moment in ("mean", "deviation") for channel in "Lab"]
     return [*moments, "chroma", "saturation_mean", "saturation_p90", "gray_share"]
 
 

@@ -30,11 +30,11 @@ FAMILIES: dict[str, Family] = {
     "noise": Family(lambda v: noise(v.picture.rgb), noise_names()),
     "moments": Family(lambda v: color_moments(v.lab, v.hsv), color_moments_names()),
     "shape": Family(lambda v: shape(v.tile.mask), shape_names()),
-    "edges": Family(lambda v: edges(v.gray), edges_names()),
-    "lbp": Family(lambda v: lbp(v.gray), lbp_names()),
+    "edges": Family(lambda v: edges(v.half, v.cells), edges_names()),
+    "lbp": Family(lambda v: lbp(v.half), lbp_names()),
     "layout": Family(lambda v: color_layout(v.lab), color_layout_names()),
     "hsv": Family(lambda v: hsv_histogram(v.hsv), hsv_histogram_names()),
-    "hog": Family(lambda v: hog(v.gray), hog_names()),
+    "hog": Family(lambda v: hog(v.cells), hog_names()),
 }
 
 

@@ -1,6 +1,6 @@
 """Histograms of oriented gradients: where strokes run, cell by cell.
 
-Equal to ``skimage.feature.hog(gray, 9, (16, 16), (2, 2), block_norm="L2-Hys")`` within 1e-4 (tested), about 40 times
+``hog(cell_histograms(gray))`` equals ``skimage.feature.hog(gray, 9, (16, 16), (2, 2), block_norm="L2-Hys")`` within 1e-4 (tested), about 40 times
 faster: central differences of uint8 lie in [-255, 255], so that magnitude and bin of every possible gradient fit in two
 tables of 511 x 511, and the cell histograms are one ``bincount``. Source: Dalal & Triggs, CVPR 2005.
 """
@@ -15,16 +15,15 @@ BLOCK_CELLS = 2
 CLIP = 0.2  # of L2-Hys
 EPSILON = 1e-5
 SPAN = 511  # distinct values of a difference of two uint8
+NO_GRADIENT = 255 * SPAN + 255  # the place of dy = dx = 0 in the tables
 
 
-def hog(gray: np.ndarray) -> np.ndarray:
-    """(128, 128) uint8 → (1764,) float32 in [0, 1]: 7 x 7 overlapping blocks of 2 x 2 cells of 9 unsigned orientations."""
-    cells = _cell_histograms(gray)  # (8, 8, 9)
+def hog(cells: np.ndarray) -> np.ndarray:
+    """`cell_histograms` (8, 8, 9) → (1764,) float32 in [0, 1]: 7 x 7 overlapping blocks of 2 x 2 cells of 9 unsigned orientations."""
     rows, columns = cells.shape[0] - BLOCK_CELLS + 1, cells.shape[1] - BLOCK_CELLS + 1
-    blocks = np.stack([cells[i:i + rows, j:j + columns] for i in range(BLOCK_CELLS) for j in range(BLOCK_CELLS)], axis=2)
-    blocks = blocks.reshape(rows, columns, -1)  # (7, 7, 36)
-    blocks = np.minimum(_unit(blocks), CLIP)
-    return _unit(blocks).astype(np.float32).ravel()
+    corners = [cells[i:i + rows, j:j + columns] for i in range(BLOCK_CELLS) for j in range(BLOCK_CELLS)]
+    blocks = np.concatenate(corners, axis=2)  # (7, 7, 36)
+    return _unit(np.minimum(_unit(blocks), CLIP)).ravel()
 
 
 def hog_names(side_px: int = 128) -> list[str]:
@@ -34,41 +33,46 @@ def hog_names(side_px: int = 128) -> list[str]:
             for cell in range(BLOCK_CELLS**2) for o in range(ORIENTATIONS)]
 
 
-def orientation_histogram(gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 → (9,) float32: the share of gradient magnitude per orientation over the whole picture."""
-    total = _cell_histograms(gray).sum(axis=(0, 1))
-    return (total / max(float(total.sum()), EPSILON)).astype(np.float32)
+def orientation_shares(cells: np.ndarray) -> np.ndarray:
+    """`cell_histograms` → (9,) float32: the share of gradient magnitude per orientation over the whole picture."""
+    total = cells.sum(axis=(0, 1))
+    return total / max(float(total.sum()), EPSILON)
 
 
-def _cell_histograms(gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 → (H/16, W/16, 9) mean magnitude per orientation; the outermost pixels have no gradient, as in skimage."""
+def cell_histograms(gray: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 → (H/16, W/16, 9) float32: mean magnitude per orientation; the outermost pixels have no gradient, as in skimage."""
     height, width = gray.shape
     g = gray.astype(np.int32)
-    index = np.full((height, width), 255 * SPAN + 255, np.int32)  # dy = dx = 0
+    index = np.full((height, width), NO_GRADIENT, np.int32)
     index[1:-1] += (g[2:] - g[:-2]) * SPAN
-    index[:, 1:-1] += g[:, 2:] - g[:, :-2]
+    index[:, 1:-1] += g[:, 2:]
+    index[:, 1:-1] -= g[:, :-2]
+    index = index.ravel()
+    there = np.flatnonzero(index != NO_GRADIENT)  # half of a drawing is flat
+    index = index.take(there)
     magnitude, orientation = _gradient_tables()
-    key = orientation[index] + _cell_offsets(height, width)
+    key = orientation.take(index)
+    key += _cell_offsets(height, width).take(there)
     rows, columns = height // CELL_PX, width // CELL_PX
-    sums = np.bincount(key.ravel(), magnitude[index].ravel(), rows * columns * ORIENTATIONS)
-    return sums.reshape(rows, columns, ORIENTATIONS) / CELL_PX**2
+    sums = np.bincount(key, magnitude.take(index), rows * columns * ORIENTATIONS)
+    return (sums / CELL_PX**2).astype(np.float32).reshape(rows, columns, ORIENTATIONS)
 
 
 @cache
 def _gradient_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Magnitude (float32) and orientation bin (int32) of every (dy, dx), flat, in skimage's own formula."""
+    """Magnitude (float64) and orientation bin (int64, as ``bincount`` wants them) of every (dy, dx), flat, in skimage's own formula."""
     d = np.arange(-255, 256, dtype=np.float64)
     dy, dx = np.meshgrid(d, d, indexing="ij")
     degrees = np.rad2deg(np.arctan2(dy, dx)) % 180
-    bins = np.minimum(degrees * ORIENTATIONS / 180, ORIENTATIONS - 1).astype(np.int32)
-    return np.hypot(dy, dx).astype(np.float32).ravel(), bins.ravel()
+    bins = np.minimum(degrees * ORIENTATIONS / 180, ORIENTATIONS - 1).astype(np.int64)
+    return np.hypot(dy, dx).ravel(), bins.ravel()
 
 
 @cache
 def _cell_offsets(height: int, width: int) -> np.ndarray:
     rows, columns = np.arange(height) // CELL_PX, np.arange(width) // CELL_PX
-    return ((rows[:, None] * (width // CELL_PX) + columns[None]) * ORIENTATIONS).astype(np.int32)
+    return ((rows[:, None] * (width // CELL_PX) + columns[None]) * ORIENTATIONS).astype(np.int64).ravel()
 
 
 def _unit(blocks: np.ndarray) -> np.ndarray:
-    return blocks / np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + EPSILON**2)
+    return blocks / np.sqrt(np.einsum("ijk,ijk->ij", blocks, blocks)[..., None] + np.float32(EPSILON**2))

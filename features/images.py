@@ -15,7 +15,8 @@ from PIL import Image
 
 from features.errors import UnreadablePicture
 
-MIN_REDUCED_PX = 256  # twice the tile: the shorter side after DCT scaling and the longer after averaging stay above
+MIN_REDUCED_PX = 256  # the longer side stays above it when a picture is averaged down: twice the tile, room for trimming
+MIN_SCALED_PX = 128  # the shorter side stays above it when a JPEG is decoded at DCT scale
 MIN_SIDE_PX = 4  # below this there is no border, no content and no texture to speak of
 DEFAULT_MAX_PIXELS = 100_000_000
 ORIENTATION_TAG = 0x0112
@@ -23,6 +24,9 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # what makes each EXIF orientation upright
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit below is exact and has a clear message
+Image.init()  # registers the formats
+FORMATS = [name for name in ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "PCX", "ICO", "AVIF")
+           if name in Image.OPEN]  # not all that Pillow knows: for an EPS file it would start Ghostscript
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise UnreadablePicture("empty file")
     try:
-        return Image.open(io.BytesIO(data))
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception as error:  # parsers of 40 formats raise more than OSError on hostile headers
         head = data[:256].lstrip().lower()
         if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
@@ -73,7 +77,7 @@ def _open(data: bytes) -> Image.Image:
 def _reduced_rgb(image: Image.Image) -> tuple[np.ndarray, bool]:
     """(H, W, 3) uint8 on white, and whether EXIF turned width into height."""
     if image.format in ("JPEG", "MPO"):
-        image.draft(None, (MIN_REDUCED_PX // 2, MIN_REDUCED_PX // 2))
+        image.draft(None, (MIN_SCALED_PX, MIN_SCALED_PX))
     orientation = _exif_orientation(image)
     image = _eight_bit(image)
     factor = max(image.size) // MIN_REDUCED_PX

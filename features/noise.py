@@ -7,7 +7,7 @@ the Laplacian as a noise measure.
 import cv2
 import numpy as np
 
-CROP_PX = 192  # the middle of the reduced picture: enough to measure grain, bounded cost
+CROP_PX = 128  # the middle of the reduced picture: enough to measure grain, bounded cost
 
 
 def noise(rgb: np.ndarray) -> np.ndarray:

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 
 TOP_COLORS = (1, 2, 4, 8, 16)
+STEP = 2  # every second pixel of every second row: unmixed colours at a quarter of the cost
 PRESENT_SHARE = 0.001  # a colour counts from 1 in 1,000 pixels on
 
 
 def palette(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 → (9,) float32: see `palette_names`. Colours are bins of 16 levels a channel (4,096 in all)."""
+    rgb = np.ascontiguousarray(rgb[::STEP, ::STEP])
     counts = cv2.calcHist([rgb], [0, 1, 2], None, [16, 16, 16], [0, 256] * 3).ravel()
     share = np.sort(counts[counts > 0])[::-1].astype(np.float64) / counts.sum()
     cumulative = share.cumsum()

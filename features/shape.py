@@ -9,20 +9,21 @@ import cv2
 import numpy as np
 
 PROJECTION_BINS = 16
-SMALL_PART_PX = 12  # parts and holes below this are noise
+SIDE_PX = 64  # side at which the mask is measured: half the tile, a third of the time
+SMALL_PART_PX = 3  # parts and holes of a smaller area, at that side, are noise
 
 
 def shape(mask: np.ndarray) -> np.ndarray:
     """(128, 128) bool → (49,) float32: see `shape_names`. An empty mask gives zeros."""
-    if not mask.any():
-        return np.zeros(len(shape_names()), np.float32)
-    pixels = mask.view(np.uint8)
-    side = mask.shape[0]
+    share = cv2.resize(mask.view(np.uint8) * np.uint8(255), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    pixels = cv2.inRange(share, 64, 255)  # 255 where at least a quarter is content, so that lines of one pixel stay
     moments = cv2.moments(pixels, binaryImage=True)
+    if moments["m00"] == 0:
+        return np.zeros(len(shape_names()), np.float32)
     hu = cv2.HuMoments(moments).ravel()
-    scalars = [moments["m00"] / side**2, moments["m10"] / moments["m00"] / side, moments["m01"] / moments["m00"] / side,
+    scalars = [share.mean() / 255, moments["m10"] / moments["m00"] / SIDE_PX, moments["m01"] / moments["m00"] / SIDE_PX,
                moments["nu20"], moments["nu02"], moments["nu11"], *(np.sign(hu) * np.log10(np.abs(hu) * 1e7 + 1))]
-    profile = cv2.resize(pixels * np.uint8(255), (PROJECTION_BINS, PROJECTION_BINS), interpolation=cv2.INTER_AREA) / 255
+    profile = cv2.resize(share, (PROJECTION_BINS, PROJECTION_BINS), interpolation=cv2.INTER_AREA) / np.float32(255)
     return np.concatenate([scalars, _outline(pixels), profile.mean(axis=0), profile.mean(axis=1)]).astype(np.float32)
 
 
@@ -37,9 +38,9 @@ def shape_names() -> list[str]:
 def _outline(pixels: np.ndarray) -> list[float]:
     """Logs of the number of parts and holes, the largest part's share of the area, area over convex-hull area."""
     contours, hierarchy = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    outer = [c for c, h in zip(contours, hierarchy[0], strict=True) if h[3] < 0]
-    areas = [cv2.contourArea(c) for c in outer]
-    holes = sum(h[3] >= 0 and cv2.contourArea(c) >= SMALL_PART_PX for c, h in zip(contours, hierarchy[0], strict=True))
-    parts = sum(a >= SMALL_PART_PX for a in areas)
-    hull = cv2.contourArea(cv2.convexHull(np.concatenate(outer)))
-    return [np.log1p(parts), np.log1p(holes), max(areas) / max(sum(areas), 1.0), float(pixels.sum()) / max(hull, 1.0)]
+    areas = np.array([cv2.contourArea(c) for c in contours])
+    outer = hierarchy[0, :, 3] < 0
+    hull = cv2.contourArea(cv2.convexHull(np.concatenate([c for c, o in zip(contours, outer, strict=True) if o])))
+    large = areas >= SMALL_PART_PX
+    return [np.log1p((large & outer).sum()), np.log1p((large & ~outer).sum()), areas[outer].max() / max(areas[outer].sum(), 1.0),
+            min(cv2.countNonZero(pixels) / max(hull, 1.0), 1.0)]

@@ -1,7 +1,7 @@
 """Local binary patterns: the fine grain of a picture.
 
-The 58 uniform patterns (at most two changes around the circle of 8 neighbours) and one bin for all others, at full and
-half tile size. Neighbours are the 8 adjacent pixels, not interpolated on a circle. Source: Ojala, Pietikäinen & Mäenpää 2002.
+The 58 uniform patterns (at most two changes around the circle of 8 neighbours) and one bin for all others, at half and
+a quarter of the tile's size. Neighbours are the 8 adjacent pixels, not interpolated on a circle. Source: Ojala, Pietikäinen & Mäenpää 2002.
 """
 
 from functools import cache
@@ -11,13 +11,13 @@ import numpy as np
 
 UNIFORM_PATTERNS = 58
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # once around
-SCALES = (1, 2)
+SCALES = (2, 4)
 
 
-def lbp(gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 → (118,) float32 in [0, 1]: square roots of the shares of 59 patterns at two scales."""
-    half = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    return np.concatenate([_uniform_histogram(gray), _uniform_histogram(half)])
+def lbp(half: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 → (118,) float32 in [0, 1]: square roots of the shares of 59 patterns, as given and at half that size."""
+    quarter = cv2.resize(half, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return np.concatenate([_uniform_histogram(half), _uniform_histogram(quarter)])
 
 
 def lbp_names() -> list[str]:
@@ -28,16 +28,17 @@ def lbp_names() -> list[str]:
 def pattern_codes(gray: np.ndarray) -> np.ndarray:
     """(H, W) uint8 → (H-2, W-2) uint8: bit k is set where neighbour k is at least as bright as the centre."""
     height, width = gray.shape
-    centre = gray[1:-1, 1:-1]
+    centre = np.ascontiguousarray(gray[1:-1, 1:-1])
     codes = np.zeros(centre.shape, np.uint8)
     for bit, (dy, dx) in enumerate(NEIGHBOURS):
         neighbour = gray[1 + dy:height - 1 + dy, 1 + dx:width - 1 + dx]
-        codes |= (neighbour >= centre).view(np.uint8) << bit
+        set_bits = cv2.compare(neighbour, centre, cv2.CMP_GE)  # 255 where true
+        codes |= set_bits & np.uint8(1 << bit)
     return codes
 
 
 def _uniform_histogram(gray: np.ndarray) -> np.ndarray:
-    codes = np.bincount(pattern_codes(gray).ravel(), minlength=256)
+    codes = cv2.calcHist([pattern_codes(gray)], [0], None, [256], [0, 256]).ravel()
     counts = np.bincount(_uniform_table(), codes, UNIFORM_PATTERNS + 1)
     return np.sqrt(counts / counts.sum()).astype(np.float32)
 

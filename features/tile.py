@@ -77,7 +77,8 @@ def letterbox(rgb: np.ndarray, color: Color, side_px: int = TILE_PX) -> np.ndarr
     height, width = rgb.shape[:2]
     scale = side_px / max(height, width)
     h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    fitted = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    # below a half, bilinear skips pixels; above, it is six times as fast as area averaging and as good
+    fitted = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR)
     if h == w:
         return fitted
     square = np.empty((side_px, side_px, 3), np.uint8)

@@ -91,7 +91,7 @@ class FisherEncoder:
         pca = PCA(dimensions, svd_solver="covariance_eigh").fit(descriptors)
         self.mean_ = pca.mean_.astype(np.float32)
         self.axes_ = (pca.components_.T / np.sqrt(pca.explained_variance_[0])).astype(np.float32)  # (d, dimensions)
-        points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres]).astype(np.float32)
+        points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres]).astype(np.float64)  # in float32 the mixture drowns in subnormals
         components = min(self.components, max(1, len(points) // 20))
         start = MiniBatchKMeans(components, n_init=1, batch_size=4096, max_iter=20, random_state=self.seed).fit(points)
         mixture = _mixture(points, start.cluster_centers_, self.seed)

@@ -36,7 +36,7 @@ class BlockProjection:
         self.seed = seed
 
     def fit_transform(self, values: dict[str, np.ndarray]) -> np.ndarray:
-        """``values``: block name → (n, width) float32 → (n, components) float32."""
+        """``values``: block name → (n, width) float32 → (n, components) float16."""
         whole = sum(b.share for b in self.blocks)
         self.means_, self.scales_ = {}, {}
         for block in self.blocks:
@@ -48,12 +48,16 @@ class BlockProjection:
         X = self._joined(values)
         components = min(self.components, *X.shape)
         axes = randomized_svd(X, components, n_iter=2, random_state=self.seed)[2]
-        self.axes_ = np.ascontiguousarray(axes.T.astype(np.float32))  # (widths, components)
-        return X @ self.axes_
+        self.axes_ = np.ascontiguousarray(axes.T.astype(np.float16))  # (widths, components), half precision: half the model file
+        return self._rotated(X)
 
     def transform(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """As `fit_transform`, with what was learned there."""
-        return self._joined(values) @ self.axes_
+        return self._rotated(self._joined(values))
+
+    def _rotated(self, X: np.ndarray) -> np.ndarray:
+        """Rounded to half precision, so that what is learned from is exactly what is saved."""
+        return (X @ self.axes_.astype(np.float32)).astype(np.float16)
 
     def _joined(self, values: dict[str, np.ndarray]) -> np.ndarray:
         return np.hstack([(values[b.name] - self.means_[b.name]) * np.float32(self.scales_[b.name]) for b in self.blocks])
@@ -67,7 +71,7 @@ class KernelRidge:
         self.ridge = ridge
 
     def fit(self, X: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray, groups: np.ndarray) -> "KernelRidge":
-        """(n, d) float32, class codes (n,), weights (n,), groups (n,). Learns ``left_out_scores_`` (n, n_classes) beside the model."""
+        """(n, d) floats, class codes (n,), weights (n,), groups (n,). Learns ``left_out_scores_`` (n, n_classes) beside the model."""
         targets = np.full((len(X), n_classes), -1 / max(1, n_classes - 1), np.float32)
         targets[np.arange(len(X)), codes] = 1
         self.base_ = (weights @ targets / weights.sum()).astype(np.float32)
@@ -86,8 +90,9 @@ class KernelRidge:
 
     def _kernel(self, X: np.ndarray) -> np.ndarray:
         """(m, d) → (m, n) float32."""
-        squares, own = (self.points_**2).sum(axis=1), (X**2).sum(axis=1)
-        K = X @ self.points_.T
+        points, X = self.points_.astype(np.float32), X.astype(np.float32)
+        squares, own = (points**2).sum(axis=1), (X**2).sum(axis=1)
+        K = X @ points.T
         K *= 2
         K -= squares
         K -= own[:, None]

@@ -138,13 +138,13 @@ class BoostedKernel:
         del blocks
         trees = self._tree_columns(kernel_pictures)
         if p.balance == "smote":
-            made, made_codes = smote(np.hstack([X, trees]), kernel_codes, p.seed)
+            made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), kernel_codes, p.seed)
         else:
             made, made_codes = np.empty((0, X.shape[1] + trees.shape[1]), np.float32), kernel_codes[:0]
         all_codes = np.concatenate([kernel_codes, made_codes])
         group_numbers = np.unique(groups[chosen], return_inverse=True)[1]
         all_groups = np.concatenate([group_numbers, -1 - np.arange(len(made))])
-        self.kernel_ = KernelRidge(p.gamma, p.ridge).fit(np.concatenate([X, made[:, :X.shape[1]]]), all_codes, n_classes,
+        self.kernel_ = KernelRidge(p.gamma, p.ridge).fit(np.concatenate([X, made[:, :X.shape[1]].astype(np.float16)]), all_codes, n_classes,
                                                          class_weights(all_codes, power), all_groups)
         left_out = self.kernel_.left_out_scores_
         del self.kernel_.left_out_scores_  # as long as the training set, and of no use in prediction

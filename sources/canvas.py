@@ -22,9 +22,12 @@ SUBPIXEL_BITS = 4
 RESAMPLING_STEP = 0.07  # units between the points of a hand-drawn line
 OVERSAMPLED_PX = 300  # pages up to this side are drawn at twice the size and averaged
 MIRRORED_SHARE = 0.3
-GRAIN_PX = 512
-SEEN_DIFFERENCE = 40  # levels in some channel
-FILLS = {"flat": 0.34, "plain": 0.15, "outline": 0.25, "wire": 0.04, "hatch": 0.09, "shifted": 0.07, "silhouette": 0.06}
+DECOY_CHANCE = 0.03  # of each decoy
+GRAIN_PX = 512  # chalk's grain repeats after so many
+SEEN_DIFFERENCE = 40  # levels in some channel that make a colour stand out from another
+FILLS = {  # shares: how areas are filled; "shifted" is beside its outline, "wire" not at all
+    "flat": 0.34, "plain": 0.15, "outline": 0.25, "wire": 0.04, "hatch": 0.09, "shifted": 0.07, "silhouette": 0.06,
+}
 PENS = {"vector": 0.38, "hand": 0.28, "sketch": 0.14, "brush": 0.12, "chalk": 0.08}
 PALETTES = {"natural": 0.26, "bright": 0.24, "pastel": 0.16, "gray": 0.14, "ink": 0.20}
 
@@ -146,7 +149,7 @@ def draw_page(drawing: Drawing, width_px: int, height_px: int, rng: Generator) -
     factor = 2 if max(width_px, height_px) <= OVERSAMPLED_PX else 1
     size_px = np.array([width_px, height_px]) * factor
     style = random_style(rng, [_hex_color(c) for c in drawing.colors.split()])
-    rgb = _blank(size_px[0], size_px[1], style.paper)
+    rgb = _blank(width_px * factor, height_px * factor, style.paper)
     page = Canvas(rgb, replace(style, stroke=style.stroke / 2), rng, size_px / 2, np.eye(2) * size_px.min() / 2)
     for decoy in DECOYS:
         if chance(rng, DECOY_CHANCE):
@@ -155,13 +158,6 @@ def draw_page(drawing: Drawing, width_px: int, height_px: int, rng: Generator) -
     if style.pen == "chalk":
         _crumble(rgb, style.paper, factor, rng)
     return cv2.resize(rgb, (width_px, height_px), interpolation=cv2.INTER_AREA) if factor > 1 else rgb
-
-
-def _blank(width_px: int, height_px: int, paper: Color) -> np.ndarray:
-    rgb = np.empty((height_px, width_px, 3), np.uint8)
-    rgb[0] = paper
-    rgb[1:] = rgb[0]  # whole rows are copied faster than single pixels
-    return rgb
 
 
 def random_style(rng: Generator, natural: list[Color]) -> Style:
@@ -195,10 +191,17 @@ def _placed(rgb: np.ndarray, style: Style, rng: Generator) -> Canvas:
     """A canvas for the drawing itself: somewhere on the page, its size, slant, stretch and direction drawn at random."""
     half_page_px = np.array([rgb.shape[1], rgb.shape[0]]) / 2
     half_px = half_page_px.min() * rng.uniform(0.5, 0.92)
-    stretch, slant = np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.05)
-    axes = np.array([[(-1 if chance(rng, MIRRORED_SHARE) else 1) * stretch, 0], [slant, 1 / stretch]]) * half_px
+    stretch, slant, way = np.exp(rng.normal(0, 0.1)), rng.normal(0, 0.05), -1 if chance(rng, MIRRORED_SHARE) else 1
+    axes = np.array([[way * stretch, 0], [slant, 1 / stretch]]) * half_px
     center = half_page_px + rng.uniform(-1, 1, 2) * (half_page_px - half_px) * rng.uniform(0.2, 1)
     return Canvas(rgb, style, rng, center, axes @ rotation(float(np.clip(rng.normal(0, 7), -25, 25))))
+
+
+def _blank(width_px: int, height_px: int, paper: Color) -> np.ndarray:
+    rgb = np.empty((height_px, width_px, 3), np.uint8)
+    rgb[0] = paper
+    rgb[1:] = rgb[0]  # whole rows are copied faster than single pixels
+    return rgb
 
 
 # Points of shapes.
@@ -241,6 +244,12 @@ def rays(x: float, y: float, inner: float, outer: float, count: int, start: floa
     angles = np.radians(start + np.arange(count) * 360 / count)
     ways = np.column_stack([np.cos(angles), np.sin(angles)])
     return np.stack([ways * inner, ways * outer], axis=1) + [x, y]
+
+
+def rotation(degrees: float) -> np.ndarray:
+    """(2, 2), for rows: ``points @ rotation(90)`` takes right to down."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, s], [-s, c]])
 
 
 def chance(rng: Generator, share: float) -> bool:
@@ -290,7 +299,6 @@ def _stain(page: Canvas, rng: Generator) -> None:
 
 
 DECOYS = (_ground, _sun, _frame, _scribble, _rules, _confetti, _stain)
-DECOY_CHANCE = 0.03
 
 
 # Colours, hands and chalk.
@@ -328,12 +336,6 @@ def _alike(one: Color, other: Color) -> bool:
     return max(abs(a - b) for a, b in zip(one, other)) < SEEN_DIFFERENCE
 
 
-def rotation(degrees: float) -> np.ndarray:
-    """(2, 2), for rows: ``points @ rotation(90)`` takes right to down."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, s], [-s, c]])
-
-
 def _fixed(points: np.ndarray) -> np.ndarray:
     """Pixels → OpenCV's fixed-point coordinates."""
     return np.rint(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
@@ -351,7 +353,7 @@ def _resampled(points: np.ndarray, closed: bool) -> np.ndarray:
     """Points about `RESAMPLING_STEP` apart along the path."""
     path = np.vstack([points, points[:1]]) if closed else points
     at = np.concatenate([[0], np.hypot(*np.diff(path, axis=0).T).cumsum()])
-    n = max(3, int(at[-1] / RESAMPLING_STEP))
+    n = max(8, int(at[-1] / RESAMPLING_STEP))
     steps = np.linspace(0, at[-1], n, endpoint=not closed)
     return np.column_stack([np.interp(steps, at, path[:, 0]), np.interp(steps, at, path[:, 1])])
 
@@ -368,5 +370,5 @@ def _crumble(rgb: np.ndarray, paper: Color, factor: int, rng: Generator) -> None
     height, width = rgb.shape[:2]
     grain = cv2.GaussianBlur(rng.integers(0, 256, (GRAIN_PX, GRAIN_PX), np.uint8), (0, 0), factor)
     holes = (grain < np.percentile(grain[:64], rng.uniform(8, 28))).astype(np.uint8)
-    holes = np.tile(holes, (-(-height // GRAIN_PX), -(-width // GRAIN_PX)))[:height, :width]
+    holes = cv2.copyMakeBorder(holes, 0, max(0, height - GRAIN_PX), 0, max(0, width - GRAIN_PX), cv2.BORDER_WRAP)[:height, :width]
     cv2.copyTo(_blank(width, height, paper), np.ascontiguousarray(holes), rgb)

@@ -4,6 +4,8 @@ Each kind is a function of a `Canvas` and a random generator, in unit coordinate
 business. Some are alike on purpose: face, cat and clock; umbrella, mushroom and tree; leaf and fish; key, arrow and guitar.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.random import Generator
 
@@ -38,7 +40,7 @@ def _window(pen: Canvas, rng: Generator, x: float, y: float, side: float) -> Non
 
 def tree(pen: Canvas, rng: Generator) -> None:
     width, foot, fork = rng.uniform(0.08, 0.2), rng.uniform(0.85, 1.0), rng.uniform(0.1, 0.35)
-    pen.area([(-width * 0.7, fork - 0.3), (width * 0.7, fork - 0.3), (width, foot - 0.1), (width * 1.7, foot), (-width * 1.7, foot), (-width, foot - 0.1)], 1)
+    pen.area(mirrored([(width * 0.7, fork - 0.3), (width, foot - 0.1), (width * 1.7, foot)]), 1)
     shape = rng.choice(["cloud", "fir", "round", "puffs"])
     reach = rng.uniform(0.5, 0.85)
     if shape == "fir":
@@ -53,7 +55,8 @@ def tree(pen: Canvas, rng: Generator) -> None:
         lobes = int(rng.integers(6, 11))
         bumps = rng.uniform(0.86, 1.1, lobes * 2) if shape == "round" else np.where(np.arange(lobes * 2) % 2, 0.84, 1.08)
         angles = np.arange(lobes * 2) * np.pi / lobes
-        pen.area(curve(np.column_stack([reach * np.cos(angles), rng.uniform(0.5, 0.68) * np.sin(angles)]) * bumps[:, None] + [0, fork - 0.6], True))
+        crown = np.column_stack([reach * np.cos(angles), rng.uniform(0.5, 0.68) * np.sin(angles)]) * bumps[:, None]
+        pen.area(curve(crown + [0, fork - 0.6], closed=True))
     if chance(rng, 0.35):
         for _ in range(rng.integers(3, 8)):
             pen.area(ellipse(rng.uniform(-0.6, 0.6) * reach, rng.uniform(-0.6, 0.0), 0.06, 0.06), 2, inner=True)
@@ -114,8 +117,8 @@ def cup(pen: Canvas, rng: Generator) -> None:
     if chance(rng, 0.4):
         pen.area(ellipse(0, bottom, half + rng.uniform(0.1, 0.35), 0.13), 1)
     middle, loop = (top + bottom) / 2 - 0.05, rng.uniform(0.2, 0.35)
-    handle = np.vstack([ellipse(half - 0.08, middle, loop * 1.3, loop, -80, 80), ellipse(half - 0.08, middle, loop * 0.8, loop * 0.6, 80, -80)])
-    pen.area(handle)
+    outer, inner = ellipse(half - 0.08, middle, loop * 1.3, loop, -80, 80), ellipse(half - 0.08, middle, loop * 0.8, loop * 0.6, 80, -80)
+    pen.area(np.vstack([outer, inner]))
     if chance(rng, 0.6):
         pen.area(np.vstack([[(-half, top)], [(half, top)], ellipse(0, bottom - 0.08, half - taper, 0.1, 0, 180)]))
         pen.area(ellipse(0, top, half, rim), 2, inner=True)
@@ -127,7 +130,8 @@ def cup(pen: Canvas, rng: Generator) -> None:
         for y in (middle, middle + 0.15):
             pen.line([(-half + taper * 0.5, y), (half - taper * 0.5, y)], 0.9, inner=True)
     elif decoration == "heart":
-        pen.area(curve([(0, middle), (0.14, middle - 0.1), (0.2, middle + 0.04), (0, middle + 0.28), (-0.2, middle + 0.04), (-0.14, middle - 0.1)], True), 3, inner=True)
+        heart = curve([(0, 0), (0.14, -0.1), (0.2, 0.04), (0, 0.28), (-0.2, 0.04), (-0.14, -0.1)], closed=True)
+        pen.area(heart + [0, middle], 3, inner=True)
     elif decoration == "dots":
         for x in (-0.2, 0, 0.2):
             pen.dot(x * half * 2, middle + rng.uniform(-0.1, 0.2), 0.05)
@@ -149,7 +153,8 @@ def face(pen: Canvas, rng: Generator) -> None:
     pen.area(ellipse(0, 0, rx, ry))
     if hair in ("cap", "long"):
         fringe = rng.uniform(-0.55, -0.3)
-        pen.area(np.vstack([ellipse(0, -0.03, rx * 1.02, ry * 1.02, 200, 340), [(rx * 0.3, fringe), (-rx * 0.2, fringe - 0.15)]]), 1, inner=True)
+        crown = ellipse(0, -0.03, rx * 1.02, ry * 1.02, 200, 340)
+        pen.area(np.vstack([crown, [(rx * 0.3, fringe), (-rx * 0.2, fringe - 0.15)]]), 1, inner=True)
     elif hair == "spikes":
         tips = ellipse(0, 0, rx, ry, 205, 335)
         tips[1::2] = tips[1::2] * rng.uniform(1.15, 1.35)
@@ -246,7 +251,7 @@ def flower(pen: Canvas, rng: Generator) -> None:
     pen.area(ellipse(0, y, core, core), 1, inner=True)
     if chance(rng, 0.3):
         for _ in range(6):
-            pen.dot(*rng.uniform(-0.5, 0.5, 2) * core + [0, y], 0.03)
+            pen.dot(rng.uniform(-0.5, 0.5) * core, y + rng.uniform(-0.5, 0.5) * core, 0.03)
 
 
 def key(pen: Canvas, rng: Generator) -> None:
@@ -299,8 +304,7 @@ def boat(pen: Canvas, rng: Generator) -> None:
     if chance(rng, 0.4):
         pen.line([(-half * 0.85, deck + 0.13), (half * 0.85, deck + 0.13)], 0.8, inner=True)
     if chance(rng, 0.5):
-        x = np.linspace(-1, 1, 17)
-        pen.line(curve(np.column_stack([x, keel + 0.05 + 0.05 * (np.arange(17) % 2)])), 1.0)
+        _waves(pen, keel + 0.05, 0.05)
 
 
 def umbrella(pen: Canvas, rng: Generator) -> None:
@@ -310,7 +314,7 @@ def umbrella(pen: Canvas, rng: Generator) -> None:
     gores = int(rng.integers(3, 7))
     sag = rng.uniform(0.05, 0.15)
     xs = np.linspace(half, -half, gores + 1)
-    scallops = np.vstack([ellipse((a + b) / 2, rim, (a - b) / 2, sag, 0, -180)[:-1] for a, b in zip(xs, xs[1:])])
+    scallops = np.vstack([ellipse((a + b) / 2, rim, (a - b) / 2, sag, 0, -180)[:-1] for a, b in pairwise(xs)])
     dome = ellipse(0, rim, half, rim - top, 180, 360)
     pen.area(np.vstack([dome[:-1], scallops]))
     if chance(rng, 0.7):
@@ -329,7 +333,8 @@ def duck(pen: Canvas, rng: Generator) -> None:
             pen.line([(x, 0.5), (x, 0.88), (x - 0.16, 0.92)], 1.2)
     pen.area(curve([(-0.42 - head * 0.8, neck), (-0.78 - rng.uniform(0, 0.2), neck + 0.1), (-0.42 - head * 0.7, neck + 0.16)]), 1)
     belly = rng.uniform(0.5, 0.65)
-    pen.area(curve([(-0.25, neck + 0.1), (-0.15, 0.02), (0.3, -0.02), (long, -rng.uniform(0.05, 0.35)), (long + 0.12, 0.15), (0.45, belly - 0.08),
+    tail = rng.uniform(-0.35, -0.05)
+    pen.area(curve([(-0.25, neck + 0.1), (-0.15, 0.02), (0.3, -0.02), (long, tail), (long + 0.12, 0.15), (0.45, belly - 0.08),
                     (-0.1, belly), (-0.5, belly - 0.2), (-0.58, 0.1), (-0.5, neck + 0.2)], True))
     pen.area(ellipse(-0.4, neck, head, head * rng.uniform(0.85, 1.05)))
     pen.dot(-0.4 - head * 0.3, neck - 0.06, rng.uniform(0.03, 0.055))
@@ -338,8 +343,12 @@ def duck(pen: Canvas, rng: Generator) -> None:
     if chance(rng, 0.25):
         pen.line([(-0.55, neck + head), (-0.28, neck + head)], 1.2, inner=True)
     if chance(rng, 0.4):
-        x = np.linspace(-1, 1, 13)
-        pen.line(curve(np.column_stack([x, belly - 0.02 + 0.04 * (np.arange(13) % 2)])), 1.0)
+        _waves(pen, belly - 0.02, 0.04)
+
+
+def _waves(pen: Canvas, y: float, height: float) -> None:
+    steps = np.arange(15)
+    pen.line(curve(np.column_stack([steps / 7 - 1, y + height * (steps % 2)])))
 
 
 def chair(pen: Canvas, rng: Generator) -> None:
@@ -496,7 +505,7 @@ def cat(pen: Canvas, rng: Generator) -> None:
 def guitar(pen: Canvas, rng: Generator) -> None:
     pen.turn(rng.normal(20, 20))
     lower, upper, waist = rng.uniform(0.36, 0.5), rng.uniform(0.26, 0.38), rng.uniform(0.18, 0.26)
-    neck, end = rng.uniform(0.05, 0.08), rng.uniform(-0.85, -0.7)
+    neck, end, hole = rng.uniform(0.05, 0.08), rng.uniform(-0.85, -0.7), rng.uniform(0.1, 0.16)
     pen.area(box(-neck, end, neck, 0.1), 1)
     pen.area(box(-neck * 1.8, end - 0.2, neck * 1.8, end + 0.02, neck * 0.6), 2)
     for y in (end - 0.15, end - 0.05) if chance(rng, 0.6) else ():
@@ -504,7 +513,7 @@ def guitar(pen: Canvas, rng: Generator) -> None:
             pen.line([(side * neck * 1.5, y), (side * neck * 2.6, y)], 1.2)
     right = [(0.04, -0.08), (upper * 0.85, -0.03), (upper, 0.15), (waist, 0.38), (lower, 0.68), (lower * 0.7, 0.92), (0.04, 0.97)]
     pen.area(curve(mirrored(right), True))
-    pen.area(ellipse(0, 0.3, *[rng.uniform(0.1, 0.16)] * 2), 3, inner=True)
+    pen.area(ellipse(0, 0.3, hole, hole), 3, inner=True)
     pen.area(box(-0.16, 0.66, 0.16, 0.74), 2, inner=True)
     for x in np.linspace(-neck * 0.6, neck * 0.6, int(rng.integers(0, 5))):
         pen.line([(x, end), (x, 0.68)], 0.4, inner=True)

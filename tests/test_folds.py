@@ -27,7 +27,8 @@ def of_groups(table: list[tuple[str, int]]) -> tuple[pd.Series, pd.Series]:
 
 def of_pictures(table: list[tuple[str, int]]) -> tuple[pd.Series, pd.Series]:
     """Labels and groups of pictures, indexed by path; labels may disagree within a group."""
-    frame = pd.DataFrame([(f"{i}.png", label, f"group{g}") for i, (label, g) in enumerate(table)], columns=["path", "label", "group"]).set_index("path")
+    rows = [(f"{i}.png", label, f"group{g}") for i, (label, g) in enumerate(table)]
+    frame = pd.DataFrame(rows, columns=["path", "label", "group"]).set_index("path")
     return frame["label"], frame["group"]
 
 
@@ -40,7 +41,9 @@ def test_groups_never_straddle(table: list[tuple[str, int]], folds: int, seed: i
     """Whatever the labels and groups, each picture gets one part, and all of a group get the same."""
     labels, groups = of_pictures(table)
     fold = held_out_and_folds(labels, groups, folds, seed, NOTHING)
-    assert fold.index.equals(labels.index) and fold.dtype == int and fold.between(TEST, folds - 1).all()
+    assert fold.index.equals(labels.index)
+    assert fold.dtype == int
+    assert fold.between(TEST, folds - 1).all()
     assert (fold.groupby(groups).nunique() == 1).all()
     check_no_group_straddles(groups, fold)
 
@@ -137,13 +140,16 @@ def test_what_was_drawn_stays(table: list[tuple[str, int]], more: list[tuple[str
     check_no_group_straddles(groups[now], after)
 
 
-def test_new_pictures_fill_up_to_the_shares() -> None:
-    """Twice as many pictures later, a fifth of all is held out again."""
+@pytest.mark.parametrize("held_before", [4, 0, 8], ids=["a-fifth-before", "none-before", "too-many-before"])
+def test_new_pictures_fill_up_to_the_shares(held_before: int) -> None:
+    """Twice as many pictures later, a fifth of all is held out and the folds are even, whatever the first half looked like."""
     labels, groups = balanced(40)
-    old = labels.index[::2]
-    remembered = held_out_and_folds(labels[old], groups[old], 5, 0, NOTHING)
+    place = labels.groupby(labels).cumcount()
+    old = place.index[place < 20]
+    remembered = (place[old] % 5).where(place[old] >= held_before, TEST)
     fold = held_out_and_folds(labels, groups, 5, 0, remembered)
     assert ((fold == TEST).groupby(labels).sum() == 8).all()
+    assert fold[fold != TEST].groupby(labels).value_counts().between(6, 7).all()
 
 
 def test_another_number_of_folds_keeps_the_held_out_part() -> None:
@@ -151,7 +157,8 @@ def test_another_number_of_folds_keeps_the_held_out_part() -> None:
     labels, groups = balanced(40)
     five = held_out_and_folds(labels, groups, 5, 0, NOTHING)
     three = held_out_and_folds(labels, groups, 3, 0, five)
-    assert ((five == TEST) == (three == TEST)).all() and sorted(three.unique()) == [TEST, 0, 1, 2]
+    assert ((five == TEST) == (three == TEST)).all()
+    assert sorted(three.unique()) == [TEST, 0, 1, 2]
 
 
 def test_a_group_that_joins_held_out_and_learned_pictures_is_held_out() -> None:

@@ -1,0 +1,356 @@
+"""The commands as people run them: in a folder of their own, with good input and with every bad input that the README names."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import cli
+from sources.demo import make_demo_set
+
+ROOT = Path(cli.__file__).parent
+FOLDS = "3"
+
+
+def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """``python cli.py`` in a process of its own."""
+    return subprocess.run([sys.executable, str(ROOT / "cli.py"), *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``data/training`` (a small generated set) and ``artifacts`` after ``features`` and ``train``."""
+    folder = tmp_path_factory.mktemp("trained")
+    make_demo_set(folder / "data" / "training", seed=0, scale=0.08)
+    for command in (["features"], ["train", "--folds", FOLDS]):
+        done = run(*command, folder=folder)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with two labels of eight drawings, in ``tmp_path/data``."""
+    rng = np.random.default_rng(0)
+    for label in ("disc", "star"):
+        for number in range(8):
+            write_drawing(tmp_path / "data" / label / f"{number}.png", label, rng)
+    return tmp_path / "data"
+
+
+def write_drawing(file: Path, label: str, rng: np.random.Generator) -> None:
+    import cv2
+
+    page = np.full((120, 120, 3), 255, np.uint8)
+    color = tuple(int(c) for c in rng.integers(0, 180, 3))
+    x, y, size = (int(v) for v in rng.integers([40, 40, 15], [80, 80, 35]))
+    if label == "disc":
+        cv2.circle(page, (x, y), size, color, -1)
+    else:
+        for angle in np.arange(5) * 2 * np.pi / 5:
+            cv2.line(page, (x, y), (int(x + size * np.cos(angle)), int(y + size * np.sin(angle))), color, 4)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(cv2.imencode(file.suffix, page)[1].tobytes())
+
+
+def test_features_prints_every_label_and_every_issue(trained: Path) -> None:
+    """The table names each label folder, the issues name reason and an example file, and a second run decodes nothing."""
+    done = run("features", folder=trained)
+    assert done.returncode == 0
+    for label in os.listdir(trained / "data" / "training"):
+        if not label.startswith("."):
+            assert unicodedata.normalize("NFC", label) in done.stdout
+    assert "issue: empty file" in done.stdout
+    assert "; 0 decoded," in done.stdout
+    assert {"counts.png", "width.png", "height.png", "mean_pixel.png"} <= set(os.listdir(trained / "artifacts" / "figures"))
+
+
+def test_train_saves_what_later_stages_need(trained: Path) -> None:
+    """Model, sidecar, split and out-of-fold probabilities are there; every kept picture has one row of probabilities that sum to 1."""
+    card = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
+    assert {"classes", "parameters", "versions", "sha256", "data_digest", "metrics", "extraction", "refit"} <= set(card)
+    table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
+    proba = table[["p__" + c for c in card["classes"]]].to_numpy()
+    assert np.allclose(proba.sum(axis=1), 1)
+    assert set(table["fold"]) == {-1, 0, 1, 2}
+    manifest = pd.read_parquet(trained / "artifacts" / "manifest.parquet")
+    assert (manifest["issue"] == "").sum() == len(table)
+    assert card["metrics"]["out_of_fold"]["accuracy"] > 0.3  # chance is about 0.15 here
+
+
+def test_copies_never_straddle_the_split(trained: Path) -> None:
+    """Files with the same bytes are in one part, whatever their label."""
+    table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
+    assert table["sha256"].duplicated().any()
+    assert (table.groupby("sha256")["fold"].nunique() == 1).all()
+
+
+def test_evaluate_json_has_the_promised_keys(trained: Path) -> None:
+    """One object with macro_f1, micro_f1, weighted_f1, accuracy, log_loss, n and per_class, equal to what train said of the held-out part."""
+    done = run("evaluate", "--json", folder=trained)
+    figures = json.loads(done.stdout)
+    assert {"macro_f1", "micro_f1", "weighted_f1", "accuracy", "log_loss", "n", "per_class"} <= set(figures)
+    card = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
+    assert figures == card["metrics"]["held_out"]
+
+
+def test_evaluate_scores_a_folder_and_reports_strange_labels(trained: Path, tmp_path: Path) -> None:
+    """A test folder is scored from files alone; a label that the model does not know is told apart, not dropped and not a crash."""
+    table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
+    held_out = table[table["fold"] == -1]
+    for path, label in held_out["label"].items():
+        target = tmp_path / "test" / label / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(trained / "data" / "training" / path, target)
+    shutil.copytree(tmp_path / "test" / held_out["label"].iloc[0], tmp_path / "test" / "unheard-of")
+    done = run("evaluate", "--data", tmp_path / "test", folder=trained)
+    assert done.returncode == 0, done.stderr
+    assert "'unheard-of', which the model does not know" in done.stderr
+    assert "macro-F1" in done.stdout
+    figures = json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))
+    assert figures["n"] == len(held_out)
+    expected = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))["metrics"]["held_out"]
+    assert figures["macro_f1"] == pytest.approx(expected["macro_f1"])
+    assert figures["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-4)
+
+
+def test_evaluate_warns_of_pictures_that_were_learned_from(trained: Path) -> None:
+    """Scoring the training folder itself says that the figures are flattered."""
+    done = run("evaluate", "--data", "data/training", folder=trained)
+    assert "were in this model's training part: the figures are flattered" in done.stderr
+
+
+def test_predict_gives_one_row_per_picture(trained: Path, tmp_path: Path) -> None:
+    """Unlabelled folders and single files: probabilities sum to 1, an unreadable file keeps a row with its issue."""
+    pictures = tmp_path / "새 폴더 🙂"
+    pictures.mkdir()
+    source = next((trained / "data" / "training").rglob("*.png"))
+    shutil.copy(source, pictures / "그림 하나.png")
+    (pictures / "broken.jpg").write_bytes(b"<html>404</html>")
+    done = run("predict", pictures, source, "--out", tmp_path / "probabilities.csv", folder=trained)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "probabilities.csv", index_col="path", keep_default_na=False)
+    assert len(table) == 3
+    bad = [path for path in table.index if path.endswith("broken.jpg")]
+    assert table.loc[bad, "issue"].str.contains("HTML").all()
+    card = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
+    good = table.drop(index=bad)[card["classes"]].astype(float)
+    assert np.allclose(good.sum(axis=1), 1, atol=1e-4)
+    assert np.allclose(good.iloc[0], good.iloc[1])
+
+
+def test_model_works_in_a_script_elsewhere_without_torch(trained: Path, tmp_path: Path) -> None:
+    """``joblib.load`` from another folder predicts from paths, like the commands do, and imports no torch."""
+    picture = next((trained / "data" / "training").rglob("*.png"))
+    script = ("import joblib, sys\n"
+              f"model = joblib.load({str(trained / 'artifacts' / 'lgbm.joblib')!r})\n"
+              f"paths = [{str(picture)!r}] * 2\n"
+              "print(model.predict(paths)[0] in set(model.classes_), model.predict_proba(paths).shape == (2, len(model.classes_)), 'torch' in sys.modules)")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True", "True", "False"], done.stderr
+
+
+def test_a_changed_model_file_is_refused(trained: Path, tmp_path: Path) -> None:
+    """A model whose digest is not its sidecar's is not loaded."""
+    for name in ("lgbm.joblib", "lgbm.json", "lgbm.oof.parquet"):
+        shutil.copy(trained / "artifacts" / name, tmp_path)
+    with (tmp_path / "lgbm.joblib").open("ab") as file:
+        file.write(b"!")
+    done = run("evaluate", "--model", tmp_path / "lgbm.joblib", folder=trained)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "its sha256 differs" in done.stderr
+
+
+def test_refit_keeps_the_scores_from_before(data: Path, tmp_path: Path) -> None:
+    """After ``--refit`` evaluate gives the held-out scores of the model that had not seen the held-out part, and says so."""
+    plain = json.loads(run("train", "--data", data, "--folds", 2, "--json", folder=tmp_path).stdout)
+    refitted = json.loads(run("train", "--data", data, "--folds", 2, "--refit", "--json", folder=tmp_path).stdout)
+    assert refitted["held_out"] == plain["held_out"]
+    assert refitted["trained_on"] == 16 > plain["trained_on"]
+    done = run("evaluate", "--json", folder=tmp_path)
+    assert json.loads(done.stdout) == plain["held_out"]
+    assert "refitted on everything" in done.stderr
+
+
+def test_same_seed_same_model_for_any_number_of_workers(data: Path, tmp_path: Path) -> None:
+    """Two trainings in two folders, with one and with two workers, give the same probabilities to the last bit."""
+    tables = []
+    for jobs in (1, 2):
+        done = run("train", "--data", data, "--artifacts", tmp_path / f"jobs{jobs}", "--folds", 2, "--jobs", jobs)
+        assert done.returncode == 0, done.stderr
+        tables.append(pd.read_parquet(tmp_path / f"jobs{jobs}" / "lgbm.oof.parquet"))
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
+
+
+@pytest.mark.parametrize("balance", ["none", "undersample", "smote"])
+def test_every_balance_trains(data: Path, tmp_path: Path, balance: str) -> None:
+    """Each remedy for imbalance runs to the end on a label of three pictures beside one of eight."""
+    for number in range(3, 8):
+        (data / "star" / f"{number}.png").unlink()
+    done = run("train", "--data", data, "--folds", 2, "--balance", balance, "--json", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["out_of_fold"]["n"] + json.loads(done.stdout)["held_out"]["n"] == 11
+
+
+def test_the_held_out_part_is_remembered(data: Path, tmp_path: Path) -> None:
+    """New pictures join, old ones keep their part, another seed does not redraw, ``--redraw`` does and says so."""
+    assert "drawn once and remembered" in run("train", "--data", data, "--folds", 2, folder=tmp_path).stderr
+    before = pd.read_csv(tmp_path / "artifacts" / "split.csv").set_index("sha256")["fold"]
+    rng = np.random.default_rng(5)
+    for number in range(20, 26):
+        write_drawing(data / "disc" / f"{number}.png", "disc", rng)
+    done = run("train", "--data", data, "--folds", 2, "--seed", 7, folder=tmp_path)
+    assert "6 new pictures joined" in done.stderr
+    after = pd.read_csv(tmp_path / "artifacts" / "split.csv").set_index("sha256")["fold"]
+    assert (after.loc[before.index] == before).all()
+    assert "not comparable" in run("train", "--data", data, "--folds", 2, "--seed", 7, "--redraw", folder=tmp_path).stderr
+
+
+def test_two_spellings_of_a_korean_label_are_one(tmp_path: Path) -> None:
+    """A label folder in NFC and one in NFD (as some systems write it) count as one label."""
+    rng = np.random.default_rng(1)
+    for number, form in enumerate(["NFC", "NFD"] * 3):
+        write_drawing(tmp_path / "data" / unicodedata.normalize(form, "가방") / f"{number}.png", "disc", rng)
+    done = run("features", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["labels"] == {"가방": 6}
+
+
+def test_a_larger_picture_than_allowed_is_a_row_until_the_limit_is_raised(data: Path, tmp_path: Path) -> None:
+    """``--max-pixels`` refuses with a word that names the option, and a later run with a higher limit reads the same file."""
+    low = json.loads(run("features", "--data", data, "--max-pixels", 14_399, "--json", folder=tmp_path).stdout)
+    assert all("--max-pixels" in issue for issue in low["issues"])
+    assert sum(map(len, low["issues"].values())) == 16
+    assert json.loads(run("features", "--data", data, "--json", folder=tmp_path).stdout)["issues"] == {}
+
+
+def _one_label(data: Path) -> None:
+    shutil.rmtree(data / "star")
+
+
+def _no_label(data: Path) -> None:
+    for picture in list(data.rglob("*.png")):
+        picture.rename(data / f"{picture.parent.name}{picture.name}")
+
+
+def _empty(data: Path) -> None:
+    shutil.rmtree(data)
+    data.mkdir()
+
+
+def _only_text(data: Path) -> None:
+    _empty(data)
+    (data / "notes.txt").write_text("hello")
+
+
+def _all_broken(data: Path) -> None:
+    for picture in data.rglob("*.png"):
+        picture.write_bytes(b"")
+
+
+@pytest.mark.parametrize(("spoil", "said"), [
+    pytest.param(_one_label, "the one label 'disc'", id="one label only"),
+    pytest.param(_no_label, "has a label", id="pictures directly in the data folder"),
+    pytest.param(_empty, "no pictures in", id="an empty data folder"),
+    pytest.param(_only_text, "1 .txt file passed over", id="nothing but a text file"),
+    pytest.param(_all_broken, "no readable picture", id="no file can be read"),
+    pytest.param(shutil.rmtree, "does not exist", id="no data folder"),
+])
+def test_training_on_bad_data_says_so_in_one_line(data: Path, tmp_path: Path, spoil: object, said: str) -> None:
+    """Exit code 1 and one line that names what was found; no traceback."""
+    spoil(data)  # type: ignore[operator]
+    done = run("train", "--data", data, folder=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    pytest.param(["train", "--model", "cnn"], "not built yet", id="a model of a later issue"),
+    pytest.param(["train", "--model", "stack"], "not built yet", id="another"),
+    pytest.param(["evaluate"], "make it with: python cli.py train", id="no model"),
+    pytest.param(["predict", "missing.png"], "does not exist", id="no model and no picture"),
+    pytest.param(["train", "--folds", "1"], "at least 2", id="one fold"),
+])
+def test_requests_that_cannot_be_met(data: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+    """Exit code 1 and the reason."""
+    more = ["--data", str(data)] if arguments[0] == "train" else []
+    done = run(*arguments, *more, folder=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
+    """An unknown option and an unknown balance are usage errors."""
+    assert run("features", "--colour", folder=tmp_path).returncode == 2
+    assert run("train", "--balance", "magic", folder=tmp_path).returncode == 2
+
+
+def test_a_small_label_is_announced_not_refused(data: Path, tmp_path: Path) -> None:
+    """A label with fewer pictures than folds trains with a notice; a lone picture is learned from, not held out."""
+    for number in range(1, 8):
+        (data / "star" / f"{number}.png").unlink()
+    done = run("train", "--data", data, "--folds", 2, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "label 'star' has only 1 different picture" in done.stderr
+    split = pd.read_csv(tmp_path / "artifacts" / "split.csv")
+    assert (split.loc[split["label"] == "star", "fold"] >= 0).all()
+
+
+def test_an_index_of_another_version_is_named(data: Path, tmp_path: Path) -> None:
+    """A cache whose journal has other columns is not guessed at."""
+    assert run("features", "--data", data, folder=tmp_path).returncode == 0
+    index = next((tmp_path / "artifacts" / "cache").rglob("index.csv"))
+    index.write_text("a,b\n1,2\n")
+    done = run("features", "--data", data, folder=tmp_path)
+    assert done.returncode == 1
+    assert "is not an index of this version; delete the folder" in done.stderr
+
+
+def test_read_only_data_is_enough(data: Path, tmp_path: Path) -> None:
+    """Nothing is written into the data folder: its content and times stay."""
+    before = {path: path.stat().st_mtime_ns for path in [data, *data.rglob("*")]}
+    for path in before:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = run("train", "--data", data, "--folds", 2, folder=tmp_path)
+    for path in before:
+        path.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in [data, *data.rglob("*")]} == before
+
+
+def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """An interrupt during extraction keeps whole chunks; the next run decodes only the rest."""
+    noise = np.random.default_rng(0)
+    for number in range(160):
+        buffer = io.BytesIO()
+        Image.fromarray(noise.integers(0, 255, (900, 900, 3), np.uint8)).save(buffer, "PNG", compress_level=1)
+        file = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(buffer.getvalue())
+    process = subprocess.Popen([sys.executable, str(ROOT / "cli.py"), "features", "--jobs", "1"], cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "artifacts").rglob("index.csv")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    rest = json.loads(run("features", "--json", folder=tmp_path).stdout)
+    assert 0 < rest["decoded"] < 160
+    assert rest["decoded"] + rest["unchanged"] == 160

@@ -1,0 +1,185 @@
+"""The layout: imports go one way, help is light, repeated constants agree, everything public is told of, and the README's tree is the tree."""
+
+import ast
+import configparser
+import json
+import re
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import cli
+from cleaning.balance import BALANCES
+from features import images
+from models import MODELS
+
+ROOT = Path(__file__).resolve().parent.parent
+ALLOWED = {
+    "features": set(),
+    "cleaning": {"features"},
+    "models": {"features", "cleaning"},
+    "reports": {"features", "cleaning", "models"},
+    "pipeline": {"features", "cleaning", "models", "reports"},
+    "sources": {"features"},
+    "cli": {"features", "cleaning", "models", "reports", "pipeline", "sources"},
+}  # the whole of what a package may import beside itself
+PACKAGES = [name for name in ALLOWED if (ROOT / name).is_dir()]
+SINGLE = [name for name in ALLOWED if name not in PACKAGES]
+FILES = sorted(file for name in PACKAGES for file in (ROOT / name).rglob("*.py")) + [ROOT / f"{name}.py" for name in SINGLE]
+NAMES = [str(file.relative_to(ROOT)) for file in FILES]
+HEAVY = ["torch", "lightgbm", "sklearn", "pandas", "cv2", "skimage"]
+NO_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
+
+every_module = pytest.mark.parametrize("file", FILES, ids=NAMES)
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Full names that are imported anywhere below, ``from a import b`` as ``a.b``."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def imported_on_import(file: Path) -> set[str]:
+    """Full names that are imported with the module: not those inside functions, nor those for type checkers only."""
+    found, waiting = set(), list(tree_of(file).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            continue
+        found |= imported(node) if isinstance(node, ast.Import | ast.ImportFrom) else set()
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def own_modules(names: set[str]) -> set[str]:
+    """The modules of this project among imported names."""
+    known = {module_name(file) for file in FILES}
+    return {name if name in known else name.rpartition(".")[0] for name in names if name in known or name.rpartition(".")[0] in known}
+
+
+def public_in(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    return [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")]
+
+
+def tree_paths() -> dict[str, list[str]]:
+    """Folder → files, as the tree in README.md names them; the root is ``.``."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Tree$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, "README.md has no section '## Tree'"
+    block = re.search(r"^```\w*\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL)
+    assert block, "the section '## Tree' has no fenced block"
+    found: dict[str, list[str]] = {".": []}
+    folder = "."
+    for line in filter(str.strip, block[1].splitlines()):
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = "."
+        if name.endswith("/"):
+            folder = name.rstrip("/")
+            found.setdefault(folder, [])
+        else:
+            found[folder].append(name)
+    return found
+
+
+@every_module
+def test_imports_go_one_way(file: Path) -> None:
+    """features ← cleaning ← models ← reports ← pipeline ← cli, and sources uses features only: no import, however deep, goes another way."""
+    own = module_name(file).partition(".")[0]
+    used = {name.partition(".")[0] for name in imported(tree_of(file))} & {*ALLOWED, "tests", "benchmarks"}
+    assert used <= ALLOWED[own] | ({own} if own in PACKAGES else set())
+
+
+def test_there_are_no_circles() -> None:
+    """The modules can be put in an order in which each imports earlier ones only, imports inside functions included."""
+    graph = {module_name(file): own_modules(imported(tree_of(file))) - {module_name(file)} for file in FILES}
+    assert sum(map(len, graph.values())) > len(FILES)  # the imports are seen at all
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+@every_module
+def test_module_names_say_what_is_inside(file: Path) -> None:
+    """No module or package is a drawer for anything."""
+    assert not set(module_name(file).split(".")) & NO_NAMES
+
+
+def test_torch_is_imported_in_one_place() -> None:
+    """At most one module imports torch with itself; the others need no GPU library to be imported."""
+    assert sum(any(name.partition(".")[0] == "torch" for name in imported_on_import(file)) for file in FILES) <= 1
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]], ids=" ".join)
+def test_help_is_light(arguments: list[str]) -> None:
+    """Help, also a command's, prints itself without importing anything heavy."""
+    program = f"import json, sys, cli; code = cli.main({arguments}); print(json.dumps([code, sorted(set({HEAVY}) & set(sys.modules))]))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    *help_lines, last = done.stdout.splitlines()
+    assert json.loads(last) == [0, []]
+    assert any("Usage" in line for line in help_lines)
+
+
+def test_the_file_is_a_program() -> None:
+    """``python cli.py --help`` names every command and ends with 0."""
+    done = subprocess.run([sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    for command in ("features", "train", "evaluate", "predict", "demo"):
+        assert re.search(rf"\b{command}\b", done.stdout)
+
+
+@every_module
+def test_everything_public_is_told_of(file: Path) -> None:
+    """Every module, and every public class, function and method in it, has a docstring."""
+    tree = tree_of(file)
+    assert ast.get_docstring(tree), "the module"
+    public = public_in(tree.body)
+    methods = [node for owner in public if isinstance(owner, ast.ClassDef) for node in public_in(owner.body)]
+    assert [node.name for node in public + methods if not ast.get_docstring(node)] == []
+
+
+def test_what_the_command_line_repeats_agrees() -> None:
+    """Constants that cli.py repeats, because their modules are too heavy for help, are those of the modules."""
+    assert cli.DEFAULT_MAX_PIXELS == images.DEFAULT_MAX_PIXELS
+    assert tuple(cli.Balance) == BALANCES
+    assert tuple(cli.Model) == MODELS
+
+
+def test_what_is_installed_is_what_there_is() -> None:
+    """setup.cfg lists every package and every module beside them, each once; pyproject.toml does not override it."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert settings["options"]["packages"].split() == sorted(PACKAGES)
+    assert settings["options"]["py_modules"].split() == sorted(SINGLE)
+    assert not re.search(r"^\[project\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_readme_tree_names_everything() -> None:
+    """Every folder at the top that holds code or text, and every module, is in the README's tree."""
+    named = tree_paths()
+    folders = [folder.name for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+               and any(file.suffix in (".py", ".md") for file in folder.iterdir())]
+    assert sorted(set(folders) - set(named)) == []
+    modules = [file for file in FILES if file.name != "__init__.py"]
+    missing = [str(file.relative_to(ROOT)) for file in modules if file.name not in named.get(str(file.parent.relative_to(ROOT)), [])]
+    assert missing == []
+
+
+def test_the_readme_tree_names_nothing_else() -> None:
+    """Every folder and file in the README's tree exists."""
+    named = [Path(folder) / name for folder, names in tree_paths().items() for name in ("", *names)]
+    assert [str(path) for path in named if not (ROOT / path).exists()] == []
