@@ -88,7 +88,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         from models.lgbm import LgbmParameters
 
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
-            outcome = pipeline.train(workspace, folds, LgbmParameters(balance=balance, seed=seed), refit, redraw)
+            # the enum's value, since nothing that is pickled may be of __main__
+            outcome = pipeline.train(workspace, folds, LgbmParameters(balance=balance.value, seed=seed), refit, redraw)
         if json_output:
             _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
                          "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})
@@ -118,8 +119,8 @@ def evaluate(model: ModelFile = None,
 @app.command()
 def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and folders.", show_default=False)], model: ModelFile = None,
             artifacts: Artifacts = DEFAULT_ARTIFACTS,
-            out: Annotated[Path | None, typer.Option("--out", help="CSV file for the probabilities.", show_default="stdout")] = None, jobs: Jobs = None,
-            json_output: Json = False) -> None:
+            out: Annotated[Path | None, typer.Option("--out", help="CSV file for the probabilities.", show_default="stdout")] = None,
+            jobs: Jobs = None, json_output: Json = False) -> None:
     """One row per picture with one probability per class; labels are not needed."""
     import pipeline
     from reports.evaluation import write_table
@@ -149,7 +150,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
     started = time.perf_counter()
     with _trouble():
         print(f"== generated set in {data}")
-        make_demo_set(data, seed)
+        made = make_demo_set(data, seed)
+        print(f"{len(made.truth):,} files in {len(made.labels)} labels")
         print("\n== features")
         features(data, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== train --model lgbm")

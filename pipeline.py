@@ -14,10 +14,8 @@ stale, and says so through ``workspace.notice``.
 
 import hashlib
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ import pandas as pd
 from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings, Request, extract
+from features.files import whole_file
 from features.scan import Scan, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, read_card, save_model, settings_card, write_json
@@ -61,7 +60,7 @@ class Workspace:
     artifacts: Path = Path("artifacts")
     seed: int = 0
     jobs: int = field(default_factory=lambda: joblib.cpu_count(only_physical_cores=True))
-    settings: ExtractionSettings = ExtractionSettings()
+    settings: ExtractionSettings = field(default_factory=ExtractionSettings)
     notice: Callable[[str], None] = _silent
     progress: Callable[[str], Callable[[int, int], None] | None] = _no_progress
 
@@ -93,9 +92,8 @@ def update_features(workspace: Workspace) -> Features:
     scan = scan_folder(workspace.data)
     manifest, decoded = _extract_new(workspace, scan, _earlier_digests(workspace, scan))
     manifest = _with_split(workspace, manifest)
-    with _writable(workspace.artifacts):
-        _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
-        write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
     return Features(manifest, scan.passed_over, decoded, len(manifest) - decoded, time.perf_counter() - started)
 
 
@@ -104,8 +102,7 @@ def dataset_figures(workspace: Workspace, manifest: pd.DataFrame) -> list[Path]:
     labels = natural_order(manifest["label"].tolist())
     if font_notice(labels):
         workspace.notice(font_notice(labels))
-    with _writable(workspace.artifacts):
-        return write_figures(manifest, labels, workspace.artifacts / "figures")
+    return write_figures(manifest, labels, workspace.artifacts / "figures")
 
 
 def summary(manifest: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
@@ -142,12 +139,11 @@ def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | Non
     out_of_fold = metrics(truth[fold >= 0], trained.predicted[fold >= 0], trained.proba[fold >= 0], classes)
     held_out = metrics(truth[fold < 0], trained.predicted[fold < 0], trained.proba[fold < 0], classes) if (fold < 0).any() else None
     file = workspace.artifacts / "lgbm.joblib"
-    with _writable(workspace.artifacts):
-        _write_parquet(_prediction_table(kept, trained, classes), workspace.artifacts / "lgbm.oof.parquet")
-        card = {"model": "lgbm", "classes": classes, "parameters": parameters.__dict__, **settings_card(workspace.settings), "folds": folds,
-                "rounds": trained.rounds, "refit": refit, "trained_on": int(len(kept) if refit else (fold >= 0).sum()),
-                "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
-        save_model(trained.model, file, card)
+    _write_parquet(_prediction_table(kept, trained, classes), workspace.artifacts / "lgbm.oof.parquet")
+    card = {"model": "lgbm", "classes": classes, "parameters": parameters.__dict__, **settings_card(workspace.settings), "folds": folds,
+            "rounds": trained.rounds, "refit": refit, "trained_on": int(len(kept) if refit else (fold >= 0).sum()),
+            "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
+    save_model(trained.model, file, card)
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
 
 
@@ -173,10 +169,9 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
     manifest = manifest.copy()
     manifest["group"] = groups.reindex(manifest.index).fillna("")
     manifest["fold"] = fold.reindex(manifest.index).astype("Int64")
-    with _writable(workspace.artifacts):
-        _write_split(workspace, manifest)
-        _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
-        write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    _write_split(workspace, manifest)
+    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
     return manifest
 
 
@@ -206,11 +201,10 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None) -> Eva
         workspace.notice(font_notice(classes))
     title = f"{name}: {scored['n']:,} pictures, macro-F1 {scored['macro_f1']:.3f}"
     files = [workspace.artifacts / "figures" / "confusion.png", workspace.artifacts / "evaluation.csv", workspace.artifacts / "evaluation.json"]
-    with _writable(workspace.artifacts):
-        write_confusion(confusion(truth, predicted, classes), classes, title, files[0])
-        outcome = table.assign(correct=table["label"] == table["predicted"])
-        write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[1])
-        write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[2])
+    write_confusion(confusion(truth, predicted, classes), classes, title, files[0])
+    outcome = table.assign(correct=table["label"] == table["predicted"])
+    write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[1])
+    write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[2])
     return Evaluation(scored, report_text(truth, predicted, classes), files)
 
 
@@ -262,7 +256,7 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
     found = dict(digests)
     if len(wanted):
         by_size = store.index.groupby("bytes").groups if len(store.index) else {}
-        requests = [Request(str(scan.root / path), frozenset(by_size.get(size, ()))) for path, size in wanted["bytes"].items()]
+        requests = [Request(str(scan.root / str(path)), frozenset(by_size.get(size, ()))) for path, size in wanted["bytes"].items()]
         report = workspace.progress("reading pictures")
         done = decoded = 0
         with store.writing():
@@ -279,11 +273,11 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
     else:
         decoded = 0
     manifest = scan.files.assign(issue=issues, sha256=pd.Series(found, dtype=str).reindex(scan.files.index).fillna(""))
-    facts = store.index.reindex(manifest["sha256"])
+    known = store.index.reindex(manifest["sha256"])
     for column in FACT_COLUMNS:
-        manifest[column] = facts[column].to_numpy()
+        manifest[column] = known[column].to_numpy()
     manifest[["format", "mode"]] = manifest[["format", "mode"]].fillna("")
-    manifest["issue"] = np.where(manifest["issue"] == "", facts["issue"].fillna("").to_numpy(), manifest["issue"])
+    manifest["issue"] = np.where(manifest["issue"] == "", known["issue"].fillna("").to_numpy(), manifest["issue"])
     limit = workspace.settings.max_pixels
     over = (manifest["width"] * manifest["height"] > limit) & (manifest["issue"] == "")
     manifest.loc[over, "issue"] = [f"too large: {w:.0f}x{h:.0f} px is over the limit of {limit:,} (--max-pixels)"
@@ -350,9 +344,8 @@ def _write_split(workspace: Workspace, manifest: pd.DataFrame) -> None:
     if file.exists():
         before = pd.read_csv(file, dtype={"sha256": str, "label": str}, keep_default_na=False)
         drawn = pd.concat([drawn, before[~before["sha256"].isin(drawn["sha256"])]])
-    fresh = file.with_name("split.csv.tmp")
-    drawn.sort_values("sha256").to_csv(fresh, index=False, lineterminator="\n")
-    os.replace(fresh, file)
+    with whole_file(file) as fresh:
+        drawn.sort_values("sha256").to_csv(fresh, index=False, lineterminator="\n")
 
 
 def _announce_split(workspace: Workspace, fold: pd.Series, remembered: pd.Series, folds: int, redraw: bool) -> None:
@@ -428,17 +421,6 @@ def _warn_of_training_pictures(workspace: Workspace, model_file: Path, good: pd.
         workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
 
 
-@contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    """Turn a full disk or a folder that cannot be written into one clear line."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ScratchworkError(f"cannot write to {folder.resolve()}: {error.strerror or error}; free some space or give another --artifacts DIR") from error
-
-
 def _write_parquet(table: pd.DataFrame, file: Path) -> None:
-    fresh = file.with_name(file.name + ".tmp")
-    table.to_parquet(fresh)
-    os.replace(fresh, file)
+    with whole_file(file) as fresh:
+        table.to_parquet(fresh)

@@ -25,12 +25,12 @@ def draw_parts(labels: pd.Series, groups: pd.Series, shares: list[float], seed: 
     """
     codes, names = pd.factorize(labels, sort=True)
     total = np.bincount(codes, minlength=len(names))
-    members = pd.Series(codes).groupby(groups.to_numpy()).indices  # group → positions
+    members = {str(group): np.asarray(rows) for group, rows in pd.Series(codes).groupby(groups.to_numpy()).indices.items()}
     have = np.zeros((len(shares), len(names)))
     want = np.outer(shares, total)
     chosen: dict[str, int] = {}
     if fixed is not None:
-        chosen = fixed.groupby(groups.loc[fixed.index].to_numpy()).min().astype(int).to_dict()
+        chosen = {str(group): int(part) for group, part in fixed.groupby(groups.loc[fixed.index].to_numpy()).min().items()}
         for group, part in chosen.items():
             np.add.at(have[part], codes[members[group]], 1)
     shares_of = np.array(shares)

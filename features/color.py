@@ -24,9 +24,9 @@ def hsv_histogram_names() -> list[str]:
 
 
 def color_moments(lab: np.ndarray, hsv: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 Lab and HSV, of any two sizes → (10,) float32: mean and deviation of L, a, b; chroma; saturation's mean and 9th decile; gray share.
+    """(H, W, 3) uint8 Lab and HSV, of any two sizes → (10,) float32: mean and deviation of L, a, b; chroma; saturation; gray share.
 
-    In units of 1/255. Chroma: the deviations of a and b together. Gray share: pixels with saturation under 10 %.
+    In units of 1/255. Chroma: the deviations of a and b together. Saturation: mean and 9th decile. Gray share: pixels with saturation under 10 %.
     """
     mean, deviation = (moment.ravel() / 255 for moment in cv2.meanStdDev(lab))
     counts = cv2.calcHist([hsv], [1], None, [256], [0, 256]).ravel()

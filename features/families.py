@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from features.background import background, background_names
-from features.color import (color_layout, color_layout_names, color_moments, color_moments_names, hsv_histogram,
-                            hsv_histogram_names)
+from features.color import color_layout, color_layout_names, color_moments, color_moments_names, hsv_histogram, hsv_histogram_names
 from features.edges import edges, edges_names
 from features.hog import hog, hog_names
 from features.noise import noise, noise_names

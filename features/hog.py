@@ -47,14 +47,14 @@ def cell_histograms(gray: np.ndarray) -> np.ndarray:
     index[1:-1] += (g[2:] - g[:-2]) * SPAN
     index[:, 1:-1] += g[:, 2:]
     index[:, 1:-1] -= g[:, :-2]
-    index = index.ravel()
-    there = np.flatnonzero(index != NO_GRADIENT)  # half of a drawing is flat
-    index = index.take(there)
+    flat = index.ravel()
+    there = np.flatnonzero(flat != NO_GRADIENT)  # half of a drawing is flat
+    gradients = flat.take(there)
     magnitude, orientation = _gradient_tables()
-    key = orientation.take(index)
+    key = orientation.take(gradients)
     key += _cell_offsets(height, width).take(there)
     rows, columns = height // CELL_PX, width // CELL_PX
-    sums = np.bincount(key, magnitude.take(index), rows * columns * ORIENTATIONS)
+    sums = np.bincount(key, magnitude.take(gradients), rows * columns * ORIENTATIONS)
     return (sums / CELL_PX**2).astype(np.float32).reshape(rows, columns, ORIENTATIONS)
 
 

@@ -25,8 +25,8 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit below is exact and has a clear message
 Image.init()  # registers the formats
-FORMATS = [name for name in ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "PCX", "ICO", "AVIF")
-           if name in Image.OPEN]  # not all that Pillow knows: for an EPS file it would start Ghostscript
+NAMES = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "PCX", "ICO", "AVIF")
+FORMATS = [str(name) for name in NAMES if name in Image.OPEN]  # not all that Pillow knows: for an EPS file it would start Ghostscript
 
 
 @dataclass(frozen=True)

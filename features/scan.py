@@ -16,8 +16,9 @@ import pandas as pd
 
 from features.errors import ScratchworkError
 
-PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .mpo .jp2 .j2k .ppm .pgm .pbm .pnm .tga .pcx .ico .avif".split())
+PICTURE_SUFFIXES = frozenset([
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".jp2", ".j2k", ".ppm",
+    ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".ico", ".avif"])
 SCAN_COLUMNS = ["label", "bytes", "modified_ns", "issue"]
 
 

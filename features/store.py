@@ -6,10 +6,8 @@ interrupted run loses at most the chunks in flight and a half-written row is cut
 """
 
 import csv
-import errno
 import io
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ import pandas as pd
 from features.errors import ScratchworkError
 from features.extract import HASH_BYTES, Extracted, ExtractionSettings, Facts
 from features.families import feature_names
+from features.files import disk_trouble
 from features.tile import TILE_PX
 
 INDEX_COLUMNS = [*Facts._fields, "bytes", "row"]  # row: position in the arrays, -1 for an unreadable file
@@ -61,7 +60,7 @@ class FeatureStore:
     def writing(self) -> Iterator["FeatureStore"]:
         """Hold the cache alone. Raises `ScratchworkError` if another run holds it, or when the disk is full."""
         try:
-            with _disk_trouble(self.folder):
+            with disk_trouble(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 lock = filelock.FileLock(self.folder / "lock", timeout=0).acquire()
         except filelock.Timeout:
@@ -69,7 +68,7 @@ class FeatureStore:
         with lock:
             self.index = self._read_index()
             self._row_count = _row_count(self.index)
-            with _disk_trouble(self.folder):
+            with disk_trouble(self.folder):
                 self._cut_orphans()
             try:
                 yield self
@@ -91,7 +90,7 @@ class FeatureStore:
             if usable:
                 keep.append(readable)
                 next_row += 1
-        with _disk_trouble(self.folder):
+        with disk_trouble(self.folder):
             for name in self._arrays:
                 with self._file(name).open("ab") as file:
                     file.write(np.ascontiguousarray(getattr(extracted, name)[keep]).data)
@@ -166,18 +165,3 @@ class FeatureStore:
 
 def _row_count(index: pd.DataFrame) -> int:
     return int(index["row"].max()) + 1 if len(index) else 0
-
-
-@contextmanager
-def _disk_trouble(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            there = next(parent for parent in [folder, *folder.parents] if parent.exists())
-            free = shutil.disk_usage(there).free / 2**20
-            raise ScratchworkError(f"the disk is full ({free:.0f} MB free at {folder}); a picture needs about 0.06 MB; free some space or give "
-                                   "--artifacts on another disk, and run again: what was extracted so far is kept") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise ScratchworkError(f"cannot write to {folder}: {error.strerror}; give another --artifacts DIR") from error
-        raise

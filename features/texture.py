@@ -33,7 +33,7 @@ def pattern_codes(gray: np.ndarray) -> np.ndarray:
     for bit, (dy, dx) in enumerate(NEIGHBOURS):
         neighbour = gray[1 + dy:height - 1 + dy, 1 + dx:width - 1 + dx]
         set_bits = cv2.compare(neighbour, centre, cv2.CMP_GE)  # 255 where true
-        codes |= set_bits & np.uint8(1 << bit)
+        codes |= set_bits.view(np.uint8) & np.uint8(1 << bit)
     return codes
 
 

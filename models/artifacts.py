@@ -7,7 +7,6 @@ protects against damage and mix-ups, not against malice: load models that you ma
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,16 @@ import joblib
 
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
+from features.files import whole_file
 
 VERSIONED = ("scratchwork", "numpy", "pandas", "opencv-python-headless", "pillow", "scikit-learn", "lightgbm", "scipy", "joblib")
 
 
 def save_model(model: Any, file: Path, card: dict) -> None:
     """Write ``file`` (…/NAME.joblib) and NAME.json, each whole or not at all. ``card``: what the sidecar says beside versions and digest."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".joblib.tmp")
-    joblib.dump(model, fresh, compress=("zlib", 1))
-    card = {**card, "versions": versions(), "sha256": file_digest(fresh)}
-    write_json(card, file.with_suffix(".json"))
-    os.replace(fresh, file)
+    with whole_file(file) as fresh:
+        joblib.dump(model, fresh, compress=("zlib", 1))
+        write_json({**card, "versions": versions(), "sha256": file_digest(fresh)}, file.with_suffix(".json"))
 
 
 def load_model(file: Path) -> tuple[Any, dict]:
@@ -45,8 +42,9 @@ def load_model(file: Path) -> tuple[Any, dict]:
         made = ", ".join(f"{k} {v}" for k, v in card.get("versions", {}).items())
         raise ScratchworkError(f"{file} cannot be loaded here ({type(error).__name__}: {error}); it was made with {made}") from error
     if card.get("extraction") != model.settings.fingerprint():
+        made = card.get("versions", {}).get("scratchwork")
         raise ScratchworkError(f"{file} was trained on features of another version of scratchwork (extraction {card.get('extraction')}, here "
-                               f"{model.settings.fingerprint()}): train again, or use the version that made it ({card['versions'].get('scratchwork')})")
+                               f"{model.settings.fingerprint()}): train again, or use the version that made it ({made})")
     return model, card
 
 
@@ -72,9 +70,8 @@ def settings_card(settings: ExtractionSettings) -> dict:
 
 def write_json(content: dict, file: Path) -> None:
     """Indented UTF-8, whole or not at all."""
-    fresh = file.with_name(file.name + ".tmp")
-    fresh.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    os.replace(fresh, file)
+    with whole_file(file) as fresh:
+        fresh.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def file_digest(file: Path) -> str:

@@ -1,6 +1,6 @@
 """Fisher vectors of dense local descriptors: what small pieces a picture is made of, and roughly where they are.
 
-Each tile gives some 2,000 overlapping pieces at three sizes, described either by gradients (a SIFT-like 4 x 4 grid of 8
+Each tile gives up to 1,131 overlapping pieces at three sizes, described either by gradients (a SIFT-like 4 x 4 grid of 8
 orientations) or by colour (means and deviations of Lab on the same grid). Principal components, the piece's place and a
 diagonal Gaussian mixture turn the pieces into one vector: how they deviate, per component, in mean and in variance.
 
@@ -165,8 +165,9 @@ def _summed(base: np.ndarray, size: int) -> np.ndarray:
     """(32, 32, c) → (33 - size, 33 - size, c): sums over size x size base cells at every base cell."""
     if size == 1:
         return base
-    rows = sum(base[i:BASE_CELLS - size + 1 + i] for i in range(size))
-    return sum(rows[:, j:BASE_CELLS - size + 1 + j] for j in range(size))
+    places = BASE_CELLS - size + 1
+    rows = np.sum([base[i:i + places] for i in range(size)], axis=0)
+    return np.sum([rows[:, j:j + places] for j in range(size)], axis=0)
 
 
 def _pieces(cells: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -170,7 +170,7 @@ class BoostedKernel:
                     "feature_fraction": p.feature_fraction, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0,
                     "min_data_in_leaf": p.min_rows_per_leaf, "max_bin": p.max_bin, "seed": p.seed, "deterministic": True,
                     "force_col_wise": True, "num_threads": joblib.cpu_count(only_physical_cores=True), "verbosity": -1}
-        callbacks = [lightgbm.record_evaluation(history), lightgbm.early_stopping(p.patience, verbose=False)] if watched else []
+        callbacks: list[Callable] = [lightgbm.record_evaluation(history), lightgbm.early_stopping(p.patience, verbose=False)] if watched else []
         self.booster_ = lightgbm.train(settings, data, rounds, valid_sets=[watched] if watched else None, callbacks=callbacks)
         self.booster_.free_dataset()
         self.curve_ = np.array(history["valid_0"]["multi_logloss"]) if watched else np.empty(0)
@@ -207,7 +207,7 @@ class BoostedKernel:
     def _encoded(self, pictures: Pictures, jobs: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """(number of pictures, block name → rows) per chunk, in order."""
         columns = {family: family_columns([family]) for family in KERNEL_FAMILIES}
-        chunks = [pictures.take(slice(i, i + CHUNK)) for i in range(0, len(pictures.rows), CHUNK)]
+        chunks = [pictures.take(np.arange(i, min(i + CHUNK, len(pictures.rows)))) for i in range(0, len(pictures.rows), CHUNK)]
         vectors = _in_parallel(_fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
         for chunk, encoded in zip(chunks, vectors, strict=True):
             yield len(chunk.rows), {**encoded, **{family: chunk.columns(c) for family, c in columns.items()}}

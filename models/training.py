@@ -40,7 +40,8 @@ def train_lgbm(pictures: Pictures, labels: np.ndarray, classes: list[str], group
     samples = draw_samples(pictures.take(learn), parameters, jobs)
     raw, chosen = np.zeros((len(codes), len(classes))), np.zeros(len(codes), int)
     proba = np.zeros_like(raw)
-    raw[learn], rounds = cross_validate(pictures.take(learn), codes[learn], len(classes), groups[learn], fold[learn], parameters, samples, jobs, stage)
+    raw[learn], rounds = cross_validate(pictures.take(learn), codes[learn], len(classes), groups[learn], fold[learn], parameters, samples,
+                                        jobs, stage)
     for k in np.unique(fold[learn]):
         others, own = learn[fold[learn] != k], learn[fold[learn] == k]
         decision = Decision().fit(raw[others], codes[others])

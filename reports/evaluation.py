@@ -1,11 +1,11 @@
 """What a model did, for people: the confusion matrix as a picture, every picture's outcome as a table."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from features.files import whole_file
 from reports.figures import new_figure, save_figure
 
 MAX_NUMBERED = 40  # classes, up to which the counts are written into the cells
@@ -31,7 +31,5 @@ def write_confusion(counts: np.ndarray, classes: list[str], title: str, file: Pa
 
 def write_table(table: pd.DataFrame, file: Path) -> None:
     """CSV in UTF-8, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(file.name + ".tmp")
-    table.to_csv(fresh, encoding="utf-8", float_format="%.6g", lineterminator="\n")
-    os.replace(fresh, file)
+    with whole_file(file) as fresh:
+        table.to_csv(fresh, encoding="utf-8", float_format="%.6g", lineterminator="\n")

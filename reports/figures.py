@@ -1,6 +1,5 @@
 """Matplotlib set up once for every figure: no display, a font with Hangul where labels need it, files written whole."""
 
-import os
 import unicodedata
 import warnings
 from functools import cache
@@ -10,8 +9,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import font_manager  # noqa: E402  (after the backend is chosen)
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from features.files import whole_file
 
 HANGUL_FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "NanumBarunGothic", "Nanum Gothic", "Malgun Gothic", "Apple SD Gothic Neo",
                 "AppleGothic", "UnDotum", "Baekmuk Gulim", "Source Han Sans KR", "Noto Sans CJK JP", "Noto Sans CJK SC")
@@ -51,9 +52,6 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 def save_figure(figure: Figure, file: Path) -> None:
     """Write a PNG, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(file.name + ".tmp")
-    with warnings.catch_warnings():
+    with whole_file(file) as fresh, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # told once, in words, by `font_notice`
         figure.savefig(fresh, format="png", dpi=110, bbox_inches="tight")
-    os.replace(fresh, file)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cleaning.balance import class_weights, smote, undersampled_rows
 
-OTHERS = [180, 195, 240, 300, 355, 410, 470, 520, 600, 660, 720, 800, 870, 950, 1050, 1266, 1500, 2000]  # mean 727
+OTHERS = [180, 195, 240, 300, 355, 410, 470, 520, 600, 660, 720, 800, 920, 1066, 1200, 1450, 1500, 1500]  # mean 727
 MAJORITIES = {4: 6189, 11: 6206}  # class code → pictures, as in source A
 class_counts = st.lists(st.integers(0, 60), min_size=1, max_size=8).filter(any)
 

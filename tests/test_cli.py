@@ -156,7 +156,8 @@ def test_model_works_in_a_script_elsewhere_without_torch(trained: Path, tmp_path
     script = ("import joblib, sys\n"
               f"model = joblib.load({str(trained / 'artifacts' / 'lgbm.joblib')!r})\n"
               f"paths = [{str(picture)!r}] * 2\n"
-              "print(model.predict(paths)[0] in set(model.classes_), model.predict_proba(paths).shape == (2, len(model.classes_)), 'torch' in sys.modules)")
+              "print(model.predict(paths)[0] in set(model.classes_), model.predict_proba(paths).shape == (2, len(model.classes_)),\n"
+              "      'torch' in sys.modules)")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["True", "True", "False"], done.stderr

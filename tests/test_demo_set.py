@@ -16,8 +16,18 @@ from features.images import read_picture
 from features.scan import label_of, scan_folder
 from sources import demo
 from sources.canvas import draw_page
-from sources.demo import (CORRUPTIONS, MARKER, MOST_OVERLAP, PHOTO_LABELS, DemoSet, crop_boxes, installed_photos, label_sizes,
-                          make_demo_set, plan_demo_set)
+from sources.demo import (
+    CORRUPTIONS,
+    MARKER,
+    MOST_OVERLAP,
+    PHOTO_LABELS,
+    DemoSet,
+    crop_boxes,
+    installed_photos,
+    label_sizes,
+    make_demo_set,
+    plan_demo_set,
+)
 from sources.drawings import DRAWINGS
 
 SCALE = 0.05

@@ -349,7 +349,7 @@ def test_a_writer_sees_what_was_written_since_it_opened(small_set: Path, tmp_pat
 def test_an_exception_keeps_what_was_appended(small_set: Path, tmp_path: Path) -> None:
     """Ctrl-C between two chunks loses neither the chunks before it nor the store's own view of them."""
     store, files = FeatureStore(tmp_path, SETTINGS), files_of(small_set)
-    with pytest.raises(KeyboardInterrupt), store.writing():  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), store.writing():
         store.append(extract_chunk([Request(file) for file in files[:3]], SETTINGS), [1] * 3)
         raise KeyboardInterrupt
     assert len(store.index) == 3

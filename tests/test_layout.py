@@ -31,6 +31,7 @@ SINGLE = [name for name in ALLOWED if name not in PACKAGES]
 FILES = sorted(file for name in PACKAGES for file in (ROOT / name).rglob("*.py")) + [ROOT / f"{name}.py" for name in SINGLE]
 NAMES = [str(file.relative_to(ROOT)) for file in FILES]
 HEAVY = ["torch", "lightgbm", "sklearn", "pandas", "cv2", "skimage"]
+TOLD_BY_NAME = {"sources/drawings.py"}  # a function a drawing; as in pyproject.toml
 NO_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
 
 every_module = pytest.mark.parametrize("file", FILES, ids=NAMES)
@@ -88,14 +89,14 @@ def tree_paths() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {".": []}
     folder = "."
     for line in filter(str.strip, block[1].splitlines()):
-        name = line.split()[0]
         if not line.startswith(" "):
             folder = "."
-        if name.endswith("/"):
-            folder = name.rstrip("/")
-            found.setdefault(folder, [])
-        else:
-            found[folder].append(name)
+        for name in (part for part in re.split(r"\s{2,}", line.strip()) if re.fullmatch(r"\S*[./]\S*", part)):  # what is no name is a description
+            if name.endswith("/"):
+                folder = name.rstrip("/")
+                found.setdefault(folder, [])
+            else:
+                found["." if "/" in name or not line.startswith(" ") else folder].append(name)
     return found
 
 
@@ -144,10 +145,10 @@ def test_the_file_is_a_program() -> None:
 
 @every_module
 def test_everything_public_is_told_of(file: Path) -> None:
-    """Every module, and every public class, function and method in it, has a docstring."""
+    """Every module, and every public class, function and method in it, has a docstring; only a drawing is told of by its name."""
     tree = tree_of(file)
     assert ast.get_docstring(tree), "the module"
-    public = public_in(tree.body)
+    public = [] if str(file.relative_to(ROOT)) in TOLD_BY_NAME else public_in(tree.body)
     methods = [node for owner in public if isinstance(owner, ast.ClassDef) for node in public_in(owner.body)]
     assert [node.name for node in public + methods if not ast.get_docstring(node)] == []
 
