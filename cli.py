@@ -199,7 +199,8 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
     from features.extract import ExtractionSettings
 
     columns = [TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         def stage(name: str) -> Callable[[int, int], None]:
             for task in bars.tasks:
                 bars.remove_task(task.id)
@@ -219,22 +220,18 @@ def _print_json(content: dict[str, Any]) -> None:
 
 
 def _print_features(done: Any, table: "pd.DataFrame", dark: dict[str, tuple[float, float]], files: list[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("label", "pictures", "with issue", "median size", "mean pixel", "formats"):
-        shown.add_column(name, justify="left" if name in ("label", "formats") else "right", overflow="fold")
+    rows = []
     for label, row in table.iterrows():
-        readable = row["pictures"] > row["with_issue"]
-        shown.add_row(str(label) or "(no label)", f"{row['pictures']:,}", f"{row['with_issue'] or ''}",
-                      f"{row['width']:.0f}x{row['height']:.0f}" if readable else "", f"{row['mean_pixel']:.1f}" if readable else "", row["formats"])
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False)
-    console.print(shown)
+        measured = ["", ""]
+        if row["pictures"] > row["with_issue"]:
+            measured = [f"{row['width']:.0f}x{row['height']:.0f}", f"{row['mean_pixel']:.1f}"]
+        rows.append([str(label) or "(no label)", f"{row['pictures']:,}", f"{row['with_issue'] or ''}", *measured, row["formats"]])
+    _print_table(["label", "pictures", "with issue", "median size", "mean pixel", "formats"], rows, left=["label", "formats"])
     manifest = done.manifest
     sizes = (manifest["width"].astype(str) + "x" + manifest["height"].astype(str))[manifest["issue"] == ""].value_counts()
     print(f"\n{len(manifest):,} files in {len(table)} labels; {done.decoded:,} decoded, {done.unchanged:,} known already; {done.seconds:.1f} s")
-    print("sizes: " + ", ".join(f"{size} {n:,}" for size, n in sizes.head(5).items()) + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""))
+    if len(sizes):
+        print("sizes: " + ", ".join(f"{size} {n:,}" for size, n in sizes.head(5).items()) + (f", {len(sizes) - 5} more" if len(sizes) > 5 else ""))
     for issue, paths in _issues(manifest).items():
         print(f"issue: {issue}: {len(paths):,} file{'s' if len(paths) > 1 else ''}, e.g. {paths[0]}")
     for kind, n in done.passed_over.items():
@@ -250,11 +247,12 @@ def _issues(manifest: "pd.DataFrame") -> dict[str, list[str]]:
 
 
 def _print_training(outcome: Any) -> None:
-    print(f"{'label':24}{'out-of-fold F1':>15}{'held-out F1':>13}{'pictures':>10}")
+    rows = []
     for label, figures in outcome.out_of_fold["per_class"].items():
         held = outcome.held_out["per_class"][label] if outcome.held_out else {"f1": None, "support": 0}
         f1 = ["-" if x["f1"] is None else f"{x['f1']:.3f}" for x in (figures, held)]
-        print(f"{label:24}{f1[0]:>15}{f1[1]:>13}{figures['support'] + held['support']:>10,}")
+        rows.append([label, *f1, f"{figures['support'] + held['support']:,}"])
+    _print_table(["label", "out-of-fold F1", "held-out F1", "pictures"], rows, left=["label"])
     print(f"\nout-of-fold   {_headline(outcome.out_of_fold)}")
     if outcome.held_out:
         print(f"held-out      {_headline(outcome.held_out)}")
@@ -262,6 +260,19 @@ def _print_training(outcome: Any) -> None:
         print(f"refitted on all {outcome.card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
     print(f"{outcome.seconds:.0f} s; {outcome.card['rounds']} rounds")
     _print_files([str(outcome.model_file), str(outcome.model_file.with_suffix(".json")), str(outcome.model_file.with_suffix(".oof.parquet"))])
+
+
+def _print_table(columns: list[str], rows: list[list[str]], left: list[str]) -> None:
+    """Aligned by what a terminal shows, so that Korean labels keep their columns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        shown.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False).print(shown)
 
 
 def _headline(figures: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings, Request, extract
 from features.files import whole_file
-from features.scan import Scan, natural_order, scan_folder
+from features.scan import DEMO_MARKER, Scan, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, read_card, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
@@ -82,8 +82,11 @@ class Features:
 
 
 def default_data() -> Path:
-    """``data/training`` if it is there, else ``data``."""
-    return Path("data/training") if Path("data/training").is_dir() else Path("data")
+    """``data/training`` if it is there, else ``data``; ``data/demo`` as long as there is nothing but the generated set."""
+    if Path("data/training").is_dir():
+        return Path("data/training")
+    own = [folder for folder in Path("data").glob("*/") if not (folder / DEMO_MARKER).exists()]
+    return Path("data/demo") if Path("data/demo", DEMO_MARKER).exists() and not own else Path("data")
 
 
 def update_features(workspace: Workspace) -> Features:

@@ -19,6 +19,7 @@ from features.errors import ScratchworkError
 PICTURE_SUFFIXES = frozenset([
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".mpo", ".jp2", ".j2k", ".ppm",
     ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".ico", ".avif"])
+DEMO_MARKER = ".scratchwork-demo"  # lies in the generated demo set, which is nobody's label
 SCAN_COLUMNS = ["label", "bytes", "modified_ns", "issue"]
 
 
@@ -74,9 +75,10 @@ def _picture_rows(root: Path, passed_over: Counter[str]) -> list[tuple[str, str,
             folders.clear()
             continue
         visited.add(real)
-        hidden = [name for name in folders if name.startswith(".") or name == "__MACOSX"]
-        passed_over.update(["hidden folder"] * len(hidden))
-        folders[:] = sorted(set(folders) - set(hidden))
+        hidden = {name for name in folders if name.startswith(".") or name == "__MACOSX"}
+        demo = {name for name in folders if Path(folder, name, DEMO_MARKER).exists()}
+        passed_over.update(["hidden folder"] * len(hidden) + ["generated demo set"] * len(demo))
+        folders[:] = sorted(set(folders) - hidden - demo)
         for name in names:
             kind = _passed_over_kind(name)
             if kind:

@@ -36,10 +36,12 @@ def suspiciously_dark(manifest: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def write_figures(manifest: pd.DataFrame, labels: list[str], folder: Path) -> list[Path]:
-    """PNGs in ``folder``: counts per label, and the distributions of width, height and mean pixel value per label."""
+    """PNGs in ``folder``: counts per label and, if any picture is readable, width, height and mean pixel value per label."""
     usable = manifest[manifest["issue"] == ""]
     files = [folder / "counts.png"]
     _counts(manifest, labels, files[0])
+    if usable.empty:
+        return files
     for column, title in (("width", "width, px"), ("height", "height, px"), ("mean_pixel", "mean pixel value, 0 black to 255 white")):
         files.append(folder / f"{column}.png")
         _distribution(usable, labels, column, title, files[-1])

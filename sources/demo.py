@@ -25,12 +25,12 @@ from numpy.random import Generator
 from PIL import Image
 
 from features.errors import ScratchworkError
-from features.scan import label_of
+from features.scan import DEMO_MARKER, label_of
 from sources.canvas import chance, draw_page
 from sources.drawings import DRAWINGS
 
 DEMO_VERSION = 1  # raise it when any file of the set changes
-MARKER = ".scratchwork-demo"
+
 
 LARGEST, SMALLEST = 400, 20  # clean drawings of the first and of the last label at scale 1
 LADDER_BEND = 1.6  # 1 is a geometric ladder between the two; above, the middle is lower
@@ -106,7 +106,7 @@ def make_demo_set(folder: Path, seed: int = 0, scale: float = 1.0) -> DemoSet:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-unfinished-", dir=folder.parent) as unfinished:
             whole = Path(unfinished, folder.name)
             _write_files(whole, plan, photos)
-            (whole / MARKER).write_text(marker, encoding="utf-8")
+            (whole / DEMO_MARKER).write_text(marker, encoding="utf-8")
             if folder.exists():
                 folder.rmdir()  # it is empty: `_is_there` refuses a full one
             os.replace(whole, folder)
@@ -231,8 +231,8 @@ def _is_there(folder: Path, marker: str) -> bool:
         return False
     if not folder.is_dir():
         raise ScratchworkError(f"{folder} is a file; give a folder for the demo set that does not exist yet")
-    if (folder / MARKER).is_file():
-        found = (folder / MARKER).read_text(encoding="utf-8", errors="replace")
+    if (folder / DEMO_MARKER).is_file():
+        found = (folder / DEMO_MARKER).read_text(encoding="utf-8", errors="replace")
         if found == marker:
             return True
         raise ScratchworkError(f"{folder} holds another demo set ({found.strip()[:100]}) than was asked for ({marker.strip()}); "

@@ -13,12 +13,11 @@ from PIL import Image
 
 from features.errors import ScratchworkError, UnreadablePicture
 from features.images import read_picture
-from features.scan import label_of, scan_folder
+from features.scan import DEMO_MARKER, label_of, scan_folder
 from sources import demo
 from sources.canvas import draw_page
 from sources.demo import (
     CORRUPTIONS,
-    MARKER,
     MOST_OVERLAP,
     PHOTO_LABELS,
     DemoSet,
@@ -53,14 +52,14 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_others(made: DemoSet, t
     other = make_demo_set(tmp_path / "other", seed=4, scale=SCALE)
     assert digests(again.folder) == digests(made.folder)
     assert again.truth == made.truth
-    drawn = [{digest for path, digest in digests(one.folder).items() if path != MARKER} for one in (made, other)]
+    drawn = [{digest for path, digest in digests(one.folder).items() if path != DEMO_MARKER} for one in (made, other)]
     shared = drawn[0] & drawn[1]
     assert len(shared) <= 2  # the empty file and the HTML text
 
 
 def test_truth_tells_every_file_and_counts_agree(made: DemoSet) -> None:
     """What is on disk, what ``truth`` says and what is counted are one."""
-    on_disk = set(digests(made.folder)) - {MARKER}
+    on_disk = set(digests(made.folder)) - {DEMO_MARKER}
     assert on_disk == {row.path for row in made.truth}
     assert len(on_disk) == len(made.truth)
     assert made.faults == {kind: n for kind, n in Counter(row.kind for row in made.truth).items() if kind != "clean"}

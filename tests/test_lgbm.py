@@ -1,0 +1,80 @@
+"""The boosted model: what it may learn from, and that it learns nothing where there is nothing to learn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleaning.folds import TEST, draw_parts
+from features.errors import ScratchworkError, UnreadablePicture
+from features.extract import ExtractionSettings
+from features.families import family_columns, feature_names
+from features.scan import natural_order, scan_folder
+from models.lgbm import TREE_FAMILIES, LgbmParameters, _kernel_rows
+from models.pictures import read_pictures
+from models.training import best_rounds, train_lgbm
+from sources.demo import make_demo_set
+
+
+def test_rounds_are_read_off_the_mean_curve() -> None:
+    """The best round is the lowest of the mean as far as all curves go, counted from 1."""
+    assert best_rounds([np.array([3.0, 1.0, 2.0, 0.0]), np.array([3.0, 2.0, 0.5])]) == 3
+    assert best_rounds([np.array([1.0])]) == 1
+
+
+@given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), limit=st.integers(1, 200))
+def test_thinning_cuts_large_classes_and_keeps_small_ones_whole(counts: list[int], limit: int) -> None:
+    """No more rows than the limit allows (one a class at least), and a class loses rows only if no kept class is larger by more than none."""
+    codes = np.repeat(np.arange(len(counts)), counts)
+    kept = np.bincount(codes[_kernel_rows(codes, limit, 0)], minlength=len(counts))
+    assert kept.sum() <= max(limit, len(counts))
+    thinned = kept < np.array(counts)
+    if thinned.any():
+        assert len(set(kept[thinned])) == 1
+        assert (kept[~thinned] <= kept[thinned][0]).all()
+
+
+def test_an_unknown_balance_is_refused() -> None:
+    """The parameters name the choices."""
+    with pytest.raises(ScratchworkError, match="choose one of none, undersample, smote, class-weight"):
+        LgbmParameters(balance="magic")
+
+
+def test_a_file_without_pixels_is_named(tmp_path: Path) -> None:
+    """Predicting from paths stops at an unreadable file with its path and the reason."""
+    (tmp_path / "bad.png").write_bytes(b"<html>")
+    with pytest.raises(UnreadablePicture, match=r"bad\.png: not a picture: HTML"):
+        read_pictures([tmp_path / "bad.png"], ExtractionSettings())
+
+
+def test_trees_see_every_family_but_hog() -> None:
+    """The wide gradient block goes to the kernel machine only."""
+    seen = {feature_names()[i].split("__")[0] for i in family_columns(list(TREE_FAMILIES))}
+    assert seen == {name.split("__")[0] for name in feature_names()} - {"hog"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shuffled", [True, False], ids=["labels shuffled: chance", "labels as drawn: far above chance"])
+def test_nothing_is_learned_from_shuffled_labels(tmp_path: Path, shuffled: bool) -> None:
+    """A leak anywhere would lift shuffled labels above chance, out-of-fold or held out."""
+    made = make_demo_set(tmp_path / "set", scale=0.2)
+    clean = [row for row in made.truth if row.kind == "clean"]
+    paths = [str(tmp_path / "set" / row.path) for row in clean]
+    files = scan_folder(tmp_path / "set").files
+    labels = files["label"].loc[[row.path for row in clean]]
+    if shuffled:
+        labels[:] = np.random.default_rng(0).permutation(labels.to_numpy())
+    groups = labels.index.to_series()
+    fold = draw_parts(labels, groups, [0.25] * 4, 0) - 1
+    assert (fold == TEST).any()
+    pictures = read_pictures(paths, ExtractionSettings(), jobs=2)
+    trained = train_lgbm(pictures, labels.to_numpy(str), natural_order(labels.tolist()), groups.to_numpy(), fold.to_numpy(), LgbmParameters(),
+                         ExtractionSettings(), refit=False, jobs=2, stage=lambda name: None)
+    majority = labels.value_counts(normalize=True).iloc[0]
+    chance = (labels.value_counts(normalize=True) ** 2).sum()
+    for part in (fold == TEST, fold != TEST):
+        accuracy = (trained.predicted[part] == labels[part]).mean()
+        noise = 4 * np.sqrt(majority * (1 - majority) / part.sum())
+        assert (accuracy < majority + noise) if shuffled else (accuracy > chance + 0.3)
