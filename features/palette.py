@@ -13,13 +13,15 @@ PRESENT_SHARE = 0.001  # a colour counts from 1 in 1,000 pixels on
 
 def palette(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 → (9,) float32: see `palette_names`. Colours are bins of 16 levels a channel (4,096 in all)."""
-    rgb = np.ascontiguousarray(rgb[::STEP, ::STEP])
-    counts = cv2.calcHist([rgb], [0, 1, 2], None, [16, 16, 16], [0, 256] * 3).ravel()
-    share = np.sort(counts[counts > 0])[::-1].astype(np.float64) / counts.sum()
+    picked = rgb[::STEP, ::STEP]
+    bins = picked & 0xF0
+    key = (bins[..., 0].astype(np.uint16) << 4) | bins[..., 1] | (bins[..., 2] >> 4)
+    counts = np.bincount(key.ravel())
+    share = np.sort(counts[counts > 0])[::-1] / key.size
     cumulative = share.cumsum()
     top = [cumulative[min(n, len(share)) - 1] for n in TOP_COLORS]
     entropy = -(share * np.log2(share)).sum()
-    green = np.ascontiguousarray(rgb[..., 1])
+    green = np.ascontiguousarray(picked[..., 1])
     step = cv2.absdiff(green[:, 1:], green[:, :-1])
     return np.array([np.log1p((share >= PRESENT_SHARE).sum()), np.log1p(len(share)), *top, entropy, (step <= 1).mean()], np.float32)
 

@@ -93,7 +93,8 @@ class FeatureStore:
         with disk_trouble(self.folder):
             for name in self._arrays:
                 with self._file(name).open("ab") as file:
-                    file.write(np.ascontiguousarray(getattr(extracted, name)[keep]).data)
+                    rows_of_chunk = getattr(extracted, name)
+                    file.write(rows_of_chunk.data if len(keep) == len(rows_of_chunk) else rows_of_chunk[keep].data)
             self._append_journal(list(rows.values()))
         self._added.update(rows)
         self._row_count = next_row

@@ -48,8 +48,9 @@ def border_pixels(rgb: np.ndarray) -> np.ndarray:
 
 def median_color(pixels: np.ndarray) -> Color:
     """The median of each channel of (H, W, 3) uint8."""
-    half = pixels.shape[0] * pixels.shape[1] / 2
-    red, green, blue = (int(np.searchsorted(cv2.calcHist([pixels], [c], None, [256], [0, 256]).ravel().cumsum(), half)) for c in range(3))
+    channels = np.ascontiguousarray(pixels.reshape(-1, 3).T)
+    middle = (channels.shape[1] - 1) // 2
+    red, green, blue = np.partition(channels, middle, axis=1)[:, middle].tolist()
     return red, green, blue
 
 

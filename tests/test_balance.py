@@ -49,6 +49,14 @@ def test_without_a_majority_everything_stays(counts: list[int]) -> None:
     assert undersampled_rows(codes, 0).tolist() == list(range(len(codes)))
 
 
+@pytest.mark.parametrize(("counts", "left"), [([91, 30, 30], [30, 30, 30]), ([10, 31], [10, 10]), ([2000, 500, 50, 60], [55, 55, 50, 60])],
+                         ids=["just above three times the rest", "two classes", "one majority behind another"])
+def test_a_majority_is_measured_against_the_smaller_classes(counts: list[int], left: list[int]) -> None:
+    """A class of more than three times the mean of all smaller ones is cut to the mean of those that are none."""
+    codes = codes_of(counts)
+    assert np.bincount(codes[undersampled_rows(codes, 0)]).tolist() == left
+
+
 @given(counts=class_counts, seed=st.integers(0, 100))
 def test_undersampling_only_ever_cuts_large_classes(counts: list[int], seed: int) -> None:
     """Positions are sorted and unique, no class vanishes or grows, none is cut below the mean of those left whole, and those are the smaller ones."""
