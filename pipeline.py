@@ -41,6 +41,7 @@ from reports.figures import font_notice
 
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
+PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 
@@ -155,6 +156,9 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
     usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
     if usable.empty:
         raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; put the pictures in one sub-folder per label")
+    loose = int(((manifest["issue"] == "") & (manifest["label"] == "")).sum())
+    if loose:
+        workspace.notice(f"{loose:,} pictures lie directly in {workspace.data}, not in a label's sub-folder: they are left out")
     labels, groups = usable["label"], usable["sha256"]
     if labels.nunique() < 2:
         raise ScratchworkError(f"all {len(usable):,} pictures have the one label {labels.iloc[0]!r}; a classifier needs at least two sub-folders "
@@ -225,11 +229,15 @@ def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.Dat
         else:
             raise ScratchworkError(f"{path} does not exist; give picture files or folders")
     facts, parts = [], []
-    report = workspace.progress("reading pictures")
-    for chunk in extract([Request(file) for _, file in files], workspace.settings, workspace.jobs):
-        facts += chunk.facts
-        if len(chunk.features):
-            parts.append(model.proba_of(Pictures(chunk.features, chunk.tiles, np.arange(len(chunk.features)))))
+    report = workspace.progress("predicting")
+    for start in range(0, len(files), PREDICT_BATCH):
+        requests = [Request(file) for _, file in files[start:start + PREDICT_BATCH]]
+        chunks = list(extract(requests, workspace.settings, workspace.jobs))
+        facts += [fact for chunk in chunks for fact in chunk.facts]
+        features = np.concatenate([chunk.features for chunk in chunks])
+        if len(features):
+            tiles = np.concatenate([chunk.tiles for chunk in chunks])
+            parts.append(model.proba_of(Pictures(features, tiles, np.arange(len(features))), workspace.jobs))
         if report:
             report(len(facts), len(files))
     proba = np.full((len(files), len(model.classes_)), np.nan)
