@@ -165,6 +165,9 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
                                f"with pictures in {workspace.data.resolve()}")
     if folds < 2:
         raise ScratchworkError(f"--folds {folds} is too few; at least 2 are needed to predict pictures that were not learned from")
+    if groups.nunique() <= folds:
+        raise ScratchworkError(f"there are only {groups.nunique()} different pictures (copies count once) for {folds} folds and a held-out part; "
+                               "add pictures or give fewer --folds")
     small = labels_too_small(labels, groups, math.ceil(folds / (1 - TEST_SHARE)))
     for label, n in small.items():
         workspace.notice(f"label {label!r} has only {n} different picture{'s' if n > 1 else ''}, fewer than {folds} folds and a held-out part: "
@@ -184,7 +187,7 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written; ``notices``: what to know."""
+    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written."""
 
     metrics: dict[str, Any]
     text: str

@@ -90,7 +90,7 @@ class FisherEncoder:
         dimensions = min(self.dimensions, *descriptors.shape)
         pca = PCA(dimensions, svd_solver="covariance_eigh").fit(descriptors)
         self.mean_ = pca.mean_.astype(np.float32)
-        self.axes_ = (pca.components_.T / np.sqrt(pca.explained_variance_[0])).astype(np.float32)  # (d, dimensions)
+        self.axes_ = (pca.components_.T / np.sqrt(max(pca.explained_variance_[0], 1e-12))).astype(np.float32)  # (d, dimensions)
         points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres]).astype(np.float64)  # in float32 the mixture drowns in subnormals
         components = min(self.components, max(1, len(points) // 20))
         start = MiniBatchKMeans(components, n_init=1, batch_size=4096, max_iter=20, random_state=self.seed).fit(points)

@@ -261,7 +261,14 @@ def _all_broken(data: Path) -> None:
         picture.write_bytes(b"")
 
 
+def _copies_of_one(data: Path) -> None:
+    for picture in data.rglob("*.png"):
+        if picture != data / "disc" / "0.png":
+            shutil.copy(data / "disc" / "0.png", picture)
+
+
 @pytest.mark.parametrize(("spoil", "said"), [
+    pytest.param(_copies_of_one, "only 1 different picture", id="one picture copied over all labels"),
     pytest.param(_one_label, "the one label 'disc'", id="one label only"),
     pytest.param(_no_label, "has a label", id="pictures directly in the data folder"),
     pytest.param(_empty, "no pictures in", id="an empty data folder"),
