@@ -28,9 +28,10 @@ from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings, Request, extract
 from features.files import whole_file
+from features.images import too_large
 from features.scan import DEMO_MARKER, Scan, natural_order, scan_folder
 from features.store import FeatureStore
-from models.artifacts import load_model, read_card, save_model, settings_card, write_json
+from models.artifacts import load_model, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
 from models.lgbm import LgbmParameters
 from models.pictures import Pictures
@@ -96,8 +97,7 @@ def update_features(workspace: Workspace) -> Features:
     scan = scan_folder(workspace.data)
     manifest, decoded = _extract_new(workspace, scan, _earlier_digests(workspace, scan))
     manifest = _with_split(workspace, manifest)
-    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
-    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    _write_manifest(workspace, manifest)
     return Features(manifest, scan.passed_over, decoded, len(manifest) - decoded, time.perf_counter() - started)
 
 
@@ -143,7 +143,7 @@ def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | Non
     out_of_fold = metrics(truth[fold >= 0], trained.predicted[fold >= 0], trained.proba[fold >= 0], classes)
     held_out = metrics(truth[fold < 0], trained.predicted[fold < 0], trained.proba[fold < 0], classes) if (fold < 0).any() else None
     file = workspace.artifacts / "lgbm.joblib"
-    _write_parquet(_prediction_table(kept, trained, classes), workspace.artifacts / "lgbm.oof.parquet")
+    _write_parquet(_prediction_table(kept, trained, classes), _predictions_file(file))
     card = {"model": "lgbm", "classes": classes, "parameters": parameters.__dict__, **settings_card(workspace.settings), "folds": folds,
             "rounds": trained.rounds, "refit": refit, "trained_on": int(len(kept) if refit else (fold >= 0).sum()),
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
@@ -180,8 +180,7 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
     manifest["group"] = groups.reindex(manifest.index).fillna("")
     manifest["fold"] = fold.reindex(manifest.index).astype("Int64")
     _write_split(workspace, manifest)
-    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
-    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
+    _write_manifest(workspace, manifest)
     return manifest
 
 
@@ -268,11 +267,12 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
     wanted = scan.files[(scan.files["issue"] == "") & ~scan.files.index.isin(digests.index)]
     issues = scan.files["issue"].copy()
     found = dict(digests)
+    decoded = 0
     if len(wanted):
         by_size = store.index.groupby("bytes").groups if len(store.index) else {}
         requests = [Request(str(scan.root / str(path)), frozenset(by_size.get(size, ()))) for path, size in wanted["bytes"].items()]
         report = workspace.progress("reading pictures")
-        done = decoded = 0
+        done = 0
         with store.writing():
             for chunk in extract(requests, workspace.settings, workspace.jobs):
                 names = wanted.index[done:done + len(chunk.facts)]
@@ -284,8 +284,6 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
                 done += len(chunk.facts)
                 if report:
                     report(done, len(wanted))
-    else:
-        decoded = 0
     manifest = scan.files.assign(issue=issues, sha256=pd.Series(found, dtype=str).reindex(scan.files.index).fillna(""))
     known = store.index.reindex(manifest["sha256"])
     for column in FACT_COLUMNS:
@@ -294,8 +292,7 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
     manifest["issue"] = np.where(manifest["issue"] == "", known["issue"].fillna("").to_numpy(), manifest["issue"])
     limit = workspace.settings.max_pixels
     over = (manifest["width"] * manifest["height"] > limit) & (manifest["issue"] == "")
-    manifest.loc[over, "issue"] = [f"too large: {w:.0f}x{h:.0f} px is over the limit of {limit:,} (--max-pixels)"
-                                   for w, h in manifest.loc[over, ["width", "height"]].to_numpy()]
+    manifest.loc[over, "issue"] = [too_large(int(w), int(h), limit) for w, h in manifest.loc[over, ["width", "height"]].to_numpy()]
     unreadable = manifest["issue"] != ""
     manifest.loc[unreadable, FACT_COLUMNS[2:]] = np.nan
     manifest[["width", "height"]] = manifest[["width", "height"]].astype("Int64")
@@ -328,6 +325,12 @@ def read_manifest(workspace: Workspace) -> pd.DataFrame:
     if missing:
         raise ScratchworkError(f"{file} is of another version (no column {', '.join(sorted(missing))}); delete it and run again")
     return manifest
+
+
+def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:
+    """For the commands as Parquet, for people as CSV."""
+    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
 
 
 def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
@@ -380,6 +383,11 @@ def _pictures(workspace: Workspace, digests: pd.Series) -> Pictures:
     return Pictures(store.features, store.tiles, store.rows_of(digests))
 
 
+def _predictions_file(model_file: Path) -> Path:
+    """NAME.joblib → NAME.oof.parquet."""
+    return model_file.with_suffix(".oof.parquet")
+
+
 def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) -> pd.DataFrame:
     """Indexed by path: sha256, label, fold, predicted, and one probability per class."""
     return pd.concat([kept[["sha256", "label", "fold"]], pd.DataFrame({"predicted": trained.predicted}, index=kept.index),
@@ -387,10 +395,9 @@ def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) 
 
 
 def _held_out_predictions(workspace: Workspace, model_file: Path) -> tuple[pd.DataFrame, np.ndarray, list[str], str]:
-    """What the model said of the held-out part when it was trained (before any refit), checked against the split of today."""
-    card = read_card(model_file)
-    load_model(model_file)  # refuse a damaged or foreign file even though its predictions are on disk
-    file = model_file.with_suffix(".oof.parquet")
+    """What the model said of the held-out part when it was trained, before any refit."""
+    _, card = load_model(model_file)  # refuses a damaged or foreign file even though its predictions are on disk
+    file = _predictions_file(model_file)
     if not file.exists():
         raise ScratchworkError(f"{file} does not exist, so what this model said of its held-out part is not known; train again, or give --data DIR")
     table = pd.read_parquet(file)
@@ -417,18 +424,18 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path) ->
     good = manifest[manifest["issue"] == ""]
     if good.empty:
         raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
-    _warn_of_training_pictures(workspace, model_file, good)
+    _warn_of_training_pictures(workspace, model_file, card, good)
     proba = model.proba_of(_pictures(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     classes = card["classes"]
     return good[["sha256", "label"]].assign(predicted=model.labels_of(proba)), proba, classes, f"{model_file.stem} on {folder.name}"
 
 
-def _warn_of_training_pictures(workspace: Workspace, model_file: Path, good: pd.DataFrame) -> None:
-    file = model_file.with_suffix(".oof.parquet")
+def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dict[str, Any], good: pd.DataFrame) -> None:
+    file = _predictions_file(model_file)
     if not file.exists():
         return
     seen = pd.read_parquet(file, columns=["sha256", "fold"])
-    if not read_card(model_file).get("refit"):
+    if not card.get("refit"):
         seen = seen[seen["fold"] != TEST]
     n = int(good["sha256"].isin(seen["sha256"]).sum())
     if n:

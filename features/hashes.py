@@ -15,4 +15,4 @@ def perceptual_hash(gray: np.ndarray) -> np.ndarray:
     """(H, W) uint8 → (32,) uint8: 256 bits, packed."""
     small = cv2.resize(gray, (DCT_PX, DCT_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
     low = cv2.dct(small)[:HASH_SIDE, :HASH_SIDE].ravel()
-    return np.packbits(low > np.partition(low[1:], 127)[127])  # the median of the 255 without the mean, ten times as fast as np.median
+    return np.packbits(low > np.partition(low[1:], 127)[127])  # the median of 255

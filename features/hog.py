@@ -1,8 +1,8 @@
 """Histograms of oriented gradients: where strokes run, cell by cell.
 
-``hog(cell_histograms(gray))`` equals ``skimage.feature.hog(gray, 9, (16, 16), (2, 2), block_norm="L2-Hys")`` within 1e-4 (tested), about 40 times
-faster: central differences of uint8 lie in [-255, 255], so that magnitude and bin of every possible gradient fit in two
-tables of 511 x 511, and the cell histograms are one ``bincount``. Source: Dalal & Triggs, CVPR 2005.
+``hog(cell_histograms(gray))`` equals ``skimage.feature.hog(gray, 9, (16, 16), (2, 2), block_norm="L2-Hys")`` within 1e-4 (tested), nine times
+as fast (.15 against 1.4 ms a tile): central differences of uint8 lie in [-255, 255], so that the bin of every possible gradient fits in one
+table of 511 x 511, and the cell histograms are one ``bincount``. Source: Dalal & Triggs, CVPR 2005.
 """
 
 from functools import cache
@@ -41,7 +41,15 @@ def orientation_shares(cells: np.ndarray) -> np.ndarray:
 
 
 def cell_histograms(gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 → (H/16, W/16, 9) float32: mean magnitude per orientation; the outermost pixels have no gradient, as in skimage."""
+    """(H, W) uint8 → (H/16, W/16, 9) float32: mean magnitude per unsigned orientation."""
+    return (gradient_sums(gray, CELL_PX, _unsigned_bins(), ORIENTATIONS) / CELL_PX**2).astype(np.float32)
+
+
+def gradient_sums(gray: np.ndarray, cell_px: int, bins: np.ndarray, orientations: int) -> np.ndarray:
+    """(H, W) uint8 → (H/cell, W/cell, orientations) float64: gradient magnitude summed per cell and orientation.
+
+    ``bins``: (511 * 511,) uint8 from `every_gradient`'s order. The outermost pixels have no gradient, as in skimage.
+    """
     height, width = gray.shape
     dy, dx = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=1), cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=1)  # central differences
     dy[[0, -1]] = 0
@@ -49,25 +57,30 @@ def cell_histograms(gray: np.ndarray) -> np.ndarray:
     magnitude = np.sqrt(dx * dx + dy * dy).ravel()  # not cv2.magnitude, whose last bit depends on where the array lies in memory
     there = np.flatnonzero(magnitude)  # half of a drawing is flat
     place = cv2.addWeighted(dy, SPAN, dx, 1, NO_GRADIENT).ravel().take(there).astype(np.int32)
-    key = _orientation_table().take(place) + _cell_offsets(height, width).take(there)
-    rows, columns = height // CELL_PX, width // CELL_PX
-    sums = np.bincount(key, magnitude.take(there), rows * columns * ORIENTATIONS)
-    return (sums / CELL_PX**2).astype(np.float32).reshape(rows, columns, ORIENTATIONS)
+    key = bins.take(place) + _cell_offsets(height, width, cell_px, orientations).take(there)
+    rows, columns = height // cell_px, width // cell_px
+    return np.bincount(key, magnitude.take(there), rows * columns * orientations).reshape(rows, columns, orientations)
+
+
+def every_gradient() -> tuple[np.ndarray, np.ndarray]:
+    """dy and dx, (511, 511) float64, of every possible central difference of uint8, in the order of orientation tables."""
+    d = np.arange(-255, 256, dtype=np.float64)
+    dy, dx = np.meshgrid(d, d, indexing="ij")
+    return dy, dx
 
 
 @cache
-def _orientation_table() -> np.ndarray:
-    """(511 * 511,) uint8: the orientation bin of every (dy, dx), in skimage's own formula; small enough to stay in the cache."""
-    d = np.arange(-255, 256, dtype=np.float64)
-    dy, dx = np.meshgrid(d, d, indexing="ij")
+def _unsigned_bins() -> np.ndarray:
+    """The bin of every gradient in skimage's own formula; small enough to stay in the processor's cache."""
+    dy, dx = every_gradient()
     degrees = np.rad2deg(np.arctan2(dy, dx)) % 180
     return np.minimum(degrees * ORIENTATIONS / 180, ORIENTATIONS - 1).astype(np.uint8).ravel()
 
 
 @cache
-def _cell_offsets(height: int, width: int) -> np.ndarray:
-    rows, columns = np.arange(height) // CELL_PX, np.arange(width) // CELL_PX
-    return ((rows[:, None] * (width // CELL_PX) + columns[None]) * ORIENTATIONS).astype(np.int64).ravel()
+def _cell_offsets(height: int, width: int, cell_px: int, orientations: int) -> np.ndarray:
+    rows, columns = np.arange(height) // cell_px, np.arange(width) // cell_px
+    return ((rows[:, None] * (width // cell_px) + columns[None]) * orientations).astype(np.int64).ravel()
 
 
 def _unit(blocks: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from features.errors import ScratchworkError
 from features.extract import HASH_BYTES, Extracted, ExtractionSettings, Facts
 from features.families import feature_names
 from features.files import disk_trouble
+from features.images import TOO_LARGE
 from features.tile import TILE_PX
 
 INDEX_COLUMNS = [*Facts._fields, "bytes", "row"]  # row: position in the arrays, -1 for an unreadable file
@@ -84,8 +85,8 @@ class FeatureStore:
         for facts, size, skipped in zip(extracted.facts, sizes, extracted.skipped, strict=True):
             usable = not facts.issue and not skipped
             readable += usable
-            if skipped or not facts.sha256 or self._holds(facts.sha256, rows) or facts.issue.startswith("too large"):
-                continue  # "too large" depends on an option, so it is asked again each time
+            if skipped or not facts.sha256 or self._holds(facts.sha256, rows) or facts.issue.startswith(TOO_LARGE):
+                continue  # asked again each time, since it depends on an option
             rows[facts.sha256] = [*facts, size, next_row if usable else -1]
             if usable:
                 keep.append(readable)

@@ -9,14 +9,17 @@ Clinchant et al. 2007 (local colour statistics). On hand-drawn sketches Fisher v
 against 56 % for bags of words and 75 % for a network, TU-Berlin; research note §3.1). No label is used to fit them.
 """
 
+import warnings
 from functools import cache
 
 import cv2
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from features.hog import every_gradient, gradient_sums
 from features.tile import TILE_PX
 
 BASE_PX = 4  # side of a base cell, and the stride of the pieces
@@ -25,7 +28,6 @@ ORIENTATIONS = 8
 GRID = 4  # a piece is 4 x 4 cells
 CELL_SIZES = (1, 2, 3)  # in base cells: pieces of 16, 32 and 48 px
 STRIDES = {1: 1, 2: 2, 3: 2}  # base cells between neighbouring pieces
-SPAN = 511
 QUIET_GRADIENT = 2.0  # mean magnitude per pixel, in gray levels, under which a piece shows nothing
 QUIET_COLOR = 0.01  # likewise, standard deviation of the cell means over the piece, in [0, 1]
 LOG_FLOOR = -30.0  # of a share: smaller ones are subnormal numbers, on which a matrix product takes ten times as long
@@ -34,7 +36,8 @@ SAMPLES_PER_TILE = 24
 
 def gradient_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(128, 128, 3) uint8 → (n, 128) float32 unit vectors and their centres (n, 2) in [-0.5, 0.5]; n = 0 for a flat tile."""
-    base = _orientation_planes(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY))  # (32, 32, 8) summed magnitude
+    gray = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)
+    base = gradient_sums(gray, BASE_PX, _signed_bins(), ORIENTATIONS).astype(np.float32)  # (32, 32, 8)
     pieces, centres = [], []
     for size in CELL_SIZES:
         d, centre = _pieces(_summed(base, size), size)
@@ -106,7 +109,8 @@ class FisherEncoder:
             return np.zeros(2 * k * d, np.float32)
         points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres])  # (n, d)
         both = np.hstack([points * points, points])  # (n, 2d)
-        log_density = both @ self._quadratic()[0] + self._quadratic()[1]  # (n, k)
+        linear, constant = self._quadratic()
+        log_density = both @ linear + constant  # (n, k)
         log_density -= log_density.max(axis=1, keepdims=True)
         share = np.exp(np.maximum(log_density, LOG_FLOOR, out=log_density), out=log_density)
         share /= share.sum(axis=1, keepdims=True)
@@ -129,36 +133,18 @@ class FisherEncoder:
 
 
 def _mixture(points: np.ndarray, centres: np.ndarray, seed: int) -> GaussianMixture:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps suffice: the encoding needs cells, not a converged density
         return GaussianMixture(len(centres), covariance_type="diag", max_iter=8, means_init=centres, reg_covar=1e-4,
                                init_params="random_from_data", random_state=seed).fit(points)
 
 
-def _orientation_planes(gray: np.ndarray) -> np.ndarray:
-    """(128, 128) uint8 → (32, 32, 8) float32: gradient magnitude summed per base cell and signed orientation."""
-    g = gray.astype(np.int32)
-    index = np.full(gray.shape, 255 * SPAN + 255, np.int32)
-    index[1:-1] += (g[2:] - g[:-2]) * SPAN
-    index[:, 1:-1] += g[:, 2:] - g[:, :-2]
-    magnitude, orientation, offsets = _tables()
-    sums = np.bincount((orientation[index] + offsets).ravel(), magnitude[index].ravel(), BASE_CELLS**2 * ORIENTATIONS)
-    return sums.astype(np.float32).reshape(BASE_CELLS, BASE_CELLS, ORIENTATIONS)
-
-
 @cache
-def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    d = np.arange(-255, 256, dtype=np.float64)
-    dy, dx = np.meshgrid(d, d, indexing="ij")
+def _signed_bins() -> np.ndarray:
+    """(511 * 511,) uint8: the nearest of 8 directions of every gradient."""
+    dy, dx = every_gradient()
     turn = np.arctan2(dy, dx) / (2 * np.pi) % 1
-    orientation = np.round(turn * ORIENTATIONS).astype(np.int32) % ORIENTATIONS
-    cell = np.arange(TILE_PX) // BASE_PX
-    offsets = (cell[:, None] * BASE_CELLS + cell[None]) * ORIENTATIONS
-    return np.hypot(dy, dx).astype(np.float32).ravel(), orientation.ravel(), offsets.astype(np.int32)
+    return (np.round(turn * ORIENTATIONS).astype(np.uint8) % ORIENTATIONS).ravel()
 
 
 def _summed(base: np.ndarray, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -32,6 +32,7 @@ KERNEL_FAMILIES = ("hog", "hsv")
 TREE_FAMILIES = tuple(family for family in FAMILIES if family != "hog")
 CHUNK = 128  # pictures per encoding task
 Progress = Callable[[int, int], None]
+Samples = dict[str, dict[int, np.ndarray]]  # descriptors, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,6 @@ class LgbmClassifier:
         self.machine_ = machine
         self.decision_ = decision
         return self
-
-
-@dataclass
-class Samples:
-    """Descriptor samples of some pictures, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)."""
-
-    of: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
 
 
 class BoostedKernel:
@@ -228,11 +222,11 @@ def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> S
     n = len(pictures.rows)
     chosen = np.sort(rng.choice(n, min(n, parameters.dictionary_pictures), replace=False))
     rows = pictures.rows[chosen]
-    samples = Samples()
+    samples: Samples = {}
     for encoder in _encoders(parameters):
         tasks = [(encoder, pictures.tiles, rows[i:i + CHUNK], i) for i in range(0, len(rows), CHUNK)]
         drawn = [sample for part in _in_parallel(_sampled, tasks, jobs) for sample in part]
-        samples.of[encoder.kind] = dict(zip(rows.tolist(), drawn, strict=True))
+        samples[encoder.kind] = dict(zip(rows.tolist(), drawn, strict=True))
     return samples
 
 
@@ -255,7 +249,7 @@ def _encoders(p: LgbmParameters) -> list[FisherEncoder]:
 
 
 def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:
-    drawn = [samples.of[kind][row] for row in rows.tolist() if row in samples.of[kind]]
+    drawn = [samples[kind][row] for row in rows.tolist() if row in samples[kind]]
     points = np.concatenate(drawn) if drawn else np.empty((0, 0))
     if len(points) < 2:
         raise ScratchworkError("the training pictures are all flat, one colour each: there is nothing to learn from")

@@ -34,8 +34,8 @@ def train_lgbm(pictures: Pictures, labels: np.ndarray, classes: list[str], group
 
     ``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched.
     """
-    codes = np.searchsorted(np.sort(classes), labels)
-    codes = np.array([classes.index(c) for c in np.sort(classes)])[codes]
+    position = {label: code for code, label in enumerate(classes)}
+    codes = np.array([position[label] for label in labels.tolist()])
     learn = np.flatnonzero(fold >= 0)
     samples = draw_samples(pictures.take(learn), parameters, jobs)
     raw, chosen = np.zeros((len(codes), len(classes))), np.zeros(len(codes), int)
