@@ -1,6 +1,6 @@
 """The feature families, in the order of their columns. One line adds a family: a function of the `View` and its names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,7 @@ def family_columns(families: list[str]) -> np.ndarray:
     return np.flatnonzero(np.isin(owner, families))
 
 
-def feature_vector(view: View) -> np.ndarray:
-    """All families of one picture, (n_features,) float32."""
-    return np.concatenate([family.values(view) for family in FAMILIES.values()])
+def feature_matrix(views: Sequence[View]) -> np.ndarray:
+    """(len(views), n_features) float32: all families of every picture; a row depends on its own picture alone."""
+    columns = [np.array([family.values(view) for view in views], np.float32).reshape(len(views), len(family.names)) for family in FAMILIES.values()]
+    return np.concatenate(columns, axis=1)

@@ -54,12 +54,11 @@ def gradient_sums(gray: np.ndarray, cell_px: int, bins: np.ndarray, orientations
     dy, dx = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=1), cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=1)  # central differences
     dy[[0, -1]] = 0
     dx[:, [0, -1]] = 0
-    magnitude = np.sqrt(dx * dx + dy * dy).ravel()  # not cv2.magnitude, whose last bit depends on where the array lies in memory
-    there = np.flatnonzero(magnitude)  # half of a drawing is flat
-    place = cv2.addWeighted(dy, SPAN, dx, 1, NO_GRADIENT).ravel().take(there).astype(np.int32)
-    key = bins.take(place) + _cell_offsets(height, width, cell_px, orientations).take(there)
+    magnitude = np.sqrt(dx * dx + dy * dy)  # not cv2.magnitude, whose last bit depends on where the array lies in memory
+    place: np.ndarray = cv2.addWeighted(dy, SPAN, dx, 1, NO_GRADIENT, dtype=cv2.CV_32S).ravel()
+    key = bins.take(place.astype(np.int32, copy=False)) + _cell_offsets(height, width, cell_px, orientations)
     rows, columns = height // cell_px, width // cell_px
-    return np.bincount(key, magnitude.take(there), rows * columns * orientations).reshape(rows, columns, orientations)
+    return np.bincount(key, magnitude.ravel(), rows * columns * orientations).reshape(rows, columns, orientations)
 
 
 def every_gradient() -> tuple[np.ndarray, np.ndarray]:

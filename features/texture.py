@@ -28,17 +28,20 @@ def lbp_names() -> list[str]:
 def pattern_codes(gray: np.ndarray) -> np.ndarray:
     """(H, W) uint8 → (H-2, W-2) uint8: bit k is set where neighbour k is at least as bright as the centre."""
     height, width = gray.shape
-    centre = np.ascontiguousarray(gray[1:-1, 1:-1])
-    codes = np.zeros(centre.shape, np.uint8)
-    for bit, (dy, dx) in enumerate(NEIGHBOURS):
-        neighbour = gray[1 + dy:height - 1 + dy, 1 + dx:width - 1 + dx]
-        set_bits = cv2.compare(neighbour, centre, cv2.CMP_GE)  # 255 where true
-        codes |= set_bits.view(np.uint8) & np.uint8(1 << bit)
-    return codes
+    flat = np.ascontiguousarray(gray).ravel()
+    length = (height - 2) * width - 2  # from the first centre to the last, the two columns of border in between included
+    centre = flat[width + 1:width + 1 + length]
+    codes = np.zeros((height - 2) * width, np.uint8)
+    inside = codes[:length]
+    for dy, dx in reversed(NEIGHBOURS):
+        first = (1 + dy) * width + 1 + dx
+        inside += inside  # makes room for the next bit
+        inside += (flat[first:first + length] >= centre).view(np.uint8)
+    return codes.reshape(height - 2, width)[:, :-2]
 
 
 def _uniform_histogram(gray: np.ndarray) -> np.ndarray:
-    codes = cv2.calcHist([pattern_codes(gray)], [0], None, [256], [0, 256]).ravel()
+    codes = cv2.calcHist([np.ascontiguousarray(pattern_codes(gray))], [0], None, [256], [0, 256]).ravel()
     counts = np.bincount(_uniform_table(), codes, UNIFORM_PATTERNS + 1)
     return np.sqrt(counts / counts.sum()).astype(np.float32)
 

@@ -78,8 +78,10 @@ def letterbox(rgb: np.ndarray, color: Color, side_px: int = TILE_PX) -> np.ndarr
     height, width = rgb.shape[:2]
     scale = side_px / max(height, width)
     h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    # below a half, bilinear skips pixels; above, it takes half the time of area averaging (.09 against .21 ms on a campset)
-    fitted = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR)
+    while min(height, width) > 1 and max(height, width) >= 2 * side_px:  # whole pairs first: area averaging to any other size takes 6 times as long
+        height, width = height // 2, width // 2
+        rgb = cv2.resize(rgb[:2 * height, :2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    fitted = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_LINEAR)
     if h == w:
         return fitted
     square = np.empty((side_px, side_px, 3), np.uint8)

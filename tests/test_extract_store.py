@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from features.errors import ScratchworkError
-from features.extract import CHUNK_FILES, Extracted, ExtractionSettings, Facts, Request, extract, extract_chunk, extract_file
+from features.extract import CHUNK_FILES, Extracted, ExtractionSettings, Facts, Request, extract, extract_chunk, read_file
 from features.families import feature_names
 from features.store import INDEX_COLUMNS, FeatureStore
 
@@ -82,12 +82,12 @@ def tiny_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 def test_a_file_gives_facts_and_numbers(small_set: Path) -> None:
     """The digest, the header and the mean are the file's; features, hash and tile have their shapes."""
-    facts, numbers, known = extract_file(Request(str(small_set / "cat/cat0.png")), SETTINGS)
+    extracted = extract_chunk([Request(str(small_set / "cat/cat0.png"))], SETTINGS)
     image = Image.open(small_set / "cat/cat0.png")
     digest = hashlib.sha256((small_set / "cat/cat0.png").read_bytes()).hexdigest()
-    assert facts == Facts(digest, "PNG", "RGB", *image.size, pytest.approx(np.asarray(image).mean()), "")
-    assert [a.shape for a in numbers] == [(len(feature_names()),), (32,), (128, 128, 3)]
-    assert not known
+    assert extracted.facts == [Facts(digest, "PNG", "RGB", *image.size, pytest.approx(np.asarray(image).mean()), "")]
+    assert [array.shape for array in extracted[1:4]] == [(1, len(feature_names())), (1, 32), (1, 128, 128, 3)]
+    assert extracted.skipped == [False]
 
 
 @pytest.mark.parametrize(("name", "issue"), [
@@ -96,10 +96,10 @@ def test_a_file_gives_facts_and_numbers(small_set: Path) -> None:
     pytest.param("cat", "cannot be opened: Is a directory", id="folder"),
 ])
 def test_trouble_is_a_value(name: str, issue: str, small_set: Path) -> None:
-    """An unreadable file is facts with an issue and no numbers; a digest is there if the bytes were."""
-    facts, numbers, known = extract_file(Request(str(small_set / name)), SETTINGS)
+    """An unreadable file is facts with an issue and no picture; a digest is there if the bytes were."""
+    facts, picture, known = read_file(Request(str(small_set / name)), SETTINGS)
     assert facts.issue.startswith(issue)
-    assert numbers is None
+    assert picture is None
     assert not known
     assert (facts.sha256 != "") == (small_set / name).is_file()
 
@@ -180,7 +180,7 @@ def test_unreadable_files_are_in_the_index_without_a_row(small_set: Path, tmp_pa
     assert (store.index["row"] == -1).sum() == 3
     assert sorted(store.index["row"])[3:] == [0, 1, 2, 3, 4]
     assert len(store.features) == len(store.hashes) == len(store.tiles) == 5
-    sizes = {extract_file(Request(file), SETTINGS)[0].sha256: Path(file).stat().st_size for file in files_of(small_set)}
+    sizes = {read_file(Request(file), SETTINGS)[0].sha256: Path(file).stat().st_size for file in files_of(small_set)}
     assert store.index["bytes"].to_dict() == sizes
 
 
@@ -280,7 +280,7 @@ def test_an_interrupted_run_is_repaired_and_continued(kept: Callable, left: int,
     reopened = FeatureStore(tmp_path / "broken", SETTINGS)
     assert len(reopened.index) == left, "readable at once, by whole lines"
     assert contents(reopened) == {digest: contents(whole)[digest] for digest in reopened.index.index}
-    assert sum(fill(reopened, files)) == sum(extract_file(Request(f), SETTINGS)[0].sha256 in whole.index.index[:left] for f in files)
+    assert sum(fill(reopened, files)) == sum(read_file(Request(f), SETTINGS)[0].sha256 in whole.index.index[:left] for f in files)
     assert contents(reopened) == contents(FeatureStore(tmp_path / "broken", SETTINGS)) == contents(whole)
     assert {f.name: f.stat().st_size for f in reopened.folder.iterdir()} == {f.name: f.stat().st_size for f in whole.folder.iterdir()}
 
@@ -368,7 +368,7 @@ FEATURE_PAGES, TILE_PAGES = -(-4 * len(feature_names()) // PAGE), 128 * 128 * 3 
 ])
 def test_a_full_disk_stops_with_advice_and_a_rerun_continues(pages: int, small_set: Path, tiny_disk: Callable, tmp_path: Path) -> None:
     """Wherever the room runs out, the message names it; with more room the same command goes on from what was stored."""
-    pictures = [file for file in files_of(small_set) if extract_file(Request(file), SETTINGS)[1]]
+    pictures = [file for file in files_of(small_set) if read_file(Request(file), SETTINGS)[1]]
     for seed in range(12):
         Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / f"{seed}.png")
         pictures.append(str(tmp_path / f"{seed}.png"))

@@ -29,7 +29,7 @@ from features.color import (
     hsv_histogram,
     hsv_histogram_names,
 )
-from features.families import FAMILIES, family_columns, feature_names, feature_vector
+from features.families import FAMILIES, family_columns, feature_matrix, feature_names
 from features.images import Picture
 from features.noise import CROP_PX, noise, noise_names
 from features.palette import PRESENT_SHARE, TOP_COLORS, palette, palette_names
@@ -125,7 +125,7 @@ def test_every_family_gives_its_columns_on_any_picture(name: str, rgb: np.ndarra
 @given(rgb=hnp.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3)), elements=st.sampled_from([0, 9, 200, 255])))
 def test_any_pixels_give_a_finite_vector(rgb: np.ndarray) -> None:
     """No arrangement of pixels makes a NaN, an infinity or an exception."""
-    vector = feature_vector(view_of(rgb))
+    vector = feature_matrix([view_of(rgb)])[0]
     assert vector.dtype == np.float32
     assert vector.shape == (len(feature_names()),)
     assert np.isfinite(vector).all()
@@ -142,16 +142,23 @@ def test_columns_are_unique_and_plain() -> None:
 def test_family_columns_are_the_places_of_a_family(drawing: Callable) -> None:
     """What `family_columns` points at in the whole vector is what the family itself gives."""
     view = view_of(np.asarray(drawing(1)))
-    vector = feature_vector(view)
+    vector = feature_matrix([view])[0]
     for name in FAMILIES:
         assert np.array_equal(vector[family_columns([name])], family(name, view))
     assert np.array_equal(family_columns(list(FAMILIES)), np.arange(len(vector)))
 
 
+def test_a_row_depends_on_its_own_picture_alone(drawing: Callable) -> None:
+    """Pictures measured together give the rows that each gives by itself; none gives no row."""
+    views = [view_of(np.asarray(drawing(seed))) for seed in range(4)]
+    assert np.array_equal(feature_matrix(views), np.concatenate([feature_matrix([view]) for view in views]))
+    assert feature_matrix([]).shape == (0, len(feature_names()))
+
+
 def test_features_do_not_change_what_they_look_at(drawing: Callable) -> None:
     """Families are pure: the same view gives the same vector again."""
     view = view_of(np.asarray(drawing(2)))
-    assert np.array_equal(feature_vector(view), feature_vector(view))
+    assert np.array_equal(feature_matrix([view])[0], feature_matrix([view])[0])
     assert np.array_equal(view.picture.rgb, np.asarray(drawing(2)))
 
 

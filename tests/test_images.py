@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from features.errors import UnreadablePicture
-from features.images import MIN_SIDE_PX, Picture, read_picture
+from features.images import MIN_SCALED_PX, MIN_SIDE_PX, Picture, fast_pixels, read_picture
 
 ORIENTATION = 0x0112
 UPRIGHT_TO_STORED = {  # what a camera held this way writes: the inverse of the turn that the tag asks for
@@ -42,11 +42,11 @@ def transparent_half(drawing: Image.Image) -> Image.Image:
     return Image.fromarray(rgba)
 
 
-def png(width: int, height: int, depth: int, color_type: int, rows: bytes) -> bytes:
+def png(width: int, height: int, depth: int, color_type: int, rows: bytes, interlace: int = 0) -> bytes:
     """A PNG that Pillow itself cannot write, e.g. 16-bit RGB."""
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, interlace)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
@@ -166,6 +166,55 @@ def test_the_first_of_several_frames_is_the_picture(format: str, options: dict, 
     first, others = drawing(1).quantize(32).convert("RGB"), [drawing(2), drawing(3)]
     animated = read_picture(encoded(first, format, save_all=True, append_images=others, **options))
     assert np.abs(animated.rgb.astype(int) - np.asarray(first)).max() <= 2
+
+
+@given(width=st.integers(MIN_SIDE_PX, 700), height=st.integers(MIN_SIDE_PX, 700), mode=st.sampled_from(["RGB", "L"]),
+       stored=st.sampled_from([("PNG", {}), ("PNG", {"compress_level": 0}), ("JPEG", {}), ("JPEG", {"progressive": True, "quality": 60})]))
+@example(width=1500, height=1100, mode="RGB", stored=("JPEG", {}))
+@example(width=127, height=1100, mode="L", stored=("JPEG", {}))
+def test_the_faster_decoders_give_pillows_pixels(width: int, height: int, mode: str, stored: tuple[str, dict], drawing: Callable,
+                                                   encoded: Callable) -> None:
+    """Bit for bit, for JPEG at the DCT scale that Pillow's draft mode would take."""
+    format, options = stored
+    data = encoded(drawing(width, width, height, 0).convert(mode), format, **options)
+    fast = fast_pixels(Image.open(io.BytesIO(data)), data)
+    image = Image.open(io.BytesIO(data))
+    image.draft(None, (MIN_SCALED_PX, MIN_SCALED_PX))
+    assert np.array_equal(fast, np.asarray(image))
+
+
+@pytest.mark.parametrize("keys", [{"mode": "RGBA"}, {"mode": "P"}, {"mode": "1"}, {"mode": "LA"}, {"transparency": (0, 0, 0)}, {"cut": True}],
+                         ids=lambda keys: "-".join(map(str, keys.values())))
+def test_what_is_unusual_or_damaged_is_left_to_pillow(keys: dict, drawing: Callable, encoded: Callable) -> None:
+    """No faster decoder touches a PNG with transparency, a palette or an end that is missing."""
+    options = {"transparency": keys["transparency"]} if "transparency" in keys else {}
+    data = encoded(drawing(3).convert(keys.get("mode", "RGB")), "PNG", **options)
+    data = data[:-40] if "cut" in keys else data
+    assert fast_pixels(Image.open(io.BytesIO(data)), data) is None
+
+
+def test_an_interlaced_png_is_the_same_picture(noise_pixels: Callable) -> None:
+    """Adam7: seven coarser pictures, one after the other in the file."""
+    pixels = noise_pixels(3, 21, 13)
+    passes = [pixels[top::down, left::right] for top, left, down, right in
+              [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    assert np.array_equal(read_picture(png(13, 21, 8, 2, rows, interlace=1)).rgb, pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(512, 700), (1030, 777), (900, 3333), (66_000, 260)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_reduction_is_the_mean_of_whole_blocks(size: tuple[int, int], channels: int, encoded: Callable) -> None:
+    """Against NumPy's mean over blocks, cut evenly at the edges, to one gray level."""
+    width, height = size
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8).squeeze()
+    factor = max(width, height) // 256
+    rows, columns = height // factor, width // factor
+    top, left = height % factor // 2, width % factor // 2
+    blocks = pixels[top:top + rows * factor, left:left + columns * factor].reshape(rows, factor, columns, factor, channels)
+    rgb = read_picture(encoded(Image.fromarray(pixels), "PNG", compress_level=0)).rgb
+    assert rgb.shape == (rows, columns, 3)
+    assert np.abs(rgb[..., :channels] - blocks.mean((1, 3))).max() <= 1.01
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -318,7 +367,8 @@ def small_files() -> list[bytes]:
     files = [("JPEG", "RGB", {"exif": tagged(6)}), ("JPEG", "CMYK", {"progressive": True}), ("PNG", "RGBA", {"exif": tagged(3)}),
              ("PNG", "P", {"transparency": 1}), ("PNG", "I;16", {}), ("GIF", "P", {"save_all": True, "append_images": [image.rotate(90)]}),
              ("WEBP", "RGBA", {"exif": tagged(8)}), ("WEBP", "RGB", {"save_all": True, "append_images": [image.rotate(90)]}),
-             ("TIFF", "RGB", {"tiffinfo": {ORIENTATION: 5}}), ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "F", {})]
+             ("TIFF", "RGB", {"tiffinfo": {ORIENTATION: 5}}), ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "F", {}),
+             ("PNG", "RGB", {}), ("PNG", "L", {}), ("JPEG", "L", {})]
     encoded = []
     for format, mode, options in files:
         buffer = io.BytesIO()
@@ -339,7 +389,7 @@ def fix_png_checksums(data: bytes) -> bytes:
     return bytes(out)
 
 
-@given(which=st.integers(0, 10), flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+@given(which=st.integers(0, 13), flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
        kept=st.one_of(st.just(1.0), st.floats(0, 1)), repaired=st.booleans())
 def test_any_damage_gives_pixels_or_a_reason(which: int, flips: list[tuple[float, int]], kept: float, repaired: bool) -> None:
     """Flipped bytes and cuts anywhere end in a `Picture` of (H, W, 3) uint8 or in `UnreadablePicture`, in nothing else."""
