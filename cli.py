@@ -33,6 +33,23 @@ class Model(StrEnum):
     stack = "stack"
 
 
+class Check(StrEnum):
+    """What ``clean`` looks for."""
+
+    duplicates = "duplicates"
+    photos = "photos"
+    labels = "labels"
+
+
+class PhotoMethod(StrEnum):
+    """How photographs are told from drawings."""
+
+    gmm = "gmm"
+    kmeans_random = "kmeans-random"
+    kmeans_pca = "kmeans-pca"
+    kmeans_autoencoder = "kmeans-autoencoder"
+
+
 class Balance(StrEnum):
     """What is done about class imbalance inside training folds."""
 
@@ -70,6 +87,60 @@ def features(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: 
                          "dark_labels": {label: mean for label, (mean, _) in dark.items()}, "manifest": str(artifacts / "manifest.parquet")})
         else:
             _print_features(done, table, dark, [str(artifacts / "manifest.csv"), *map(str, figures)])
+
+
+@app.command()
+def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
+          only: Annotated[list[Check] | None, typer.Option("--only", help="Run this check only; may be repeated.")] = None,
+          skip: Annotated[list[Check] | None, typer.Option("--skip", help="Leave this check out; may be repeated.")] = None,
+          radius: Annotated[int, typer.Option("--radius", min=0, max=128, help="Bits of 256 in which the hashes of candidates may differ.")] = 31,
+          max_difference: Annotated[float, typer.Option("--max-difference", min=0, max=1, help="1 - correlation, up to which two pictures are the "
+                                                        "same.")] = 0.04,
+          photo_method: Annotated[PhotoMethod, typer.Option("--photo-method", help="How photographs are told.")] = PhotoMethod.gmm,
+          photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photo score below which a picture is a photograph.")] = 0.7,
+          drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave suspected wrong labels out.")] = False,
+          allow_photos: Annotated[bool, typer.Option("--allow-photos", help="Leave photographs out even if they are more than half.")] = False,
+          allow_empty: Annotated[bool, typer.Option("--allow-empty", help="A label may lose all its pictures.")] = False,
+          groups: Annotated[Path | None, typer.Option("--groups", help="CSV of path and group: folds never split a group.")] = None,
+          group_level: Annotated[int, typer.Option("--group-level", min=0, help="Folder level whose names are groups (1 = label).")] = 0,
+          apply: Annotated[Path | None, typer.Option("--apply", help="Write the kept pictures into this new folder.")] = None,
+          explain: Annotated[str | None, typer.Option("--explain", help="Say why this picture was kept or left out.")] = None,
+          seed: Seed = 0, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+    """Decide which pictures are left out: unreadable, duplicates, photographs, wrong labels. Each with a reason; no file is touched."""
+    with _trouble():
+        checks = tuple(check.value for check in Check if (not only or check in only) and check not in (skip or []))
+        import pipeline
+        from cleaning.decisions import CleaningSettings
+
+        settings = CleaningSettings(checks, radius, max_difference, photo_method.value, photo_cut, allow_photos, drop_wrong_labels, allow_empty,
+                                    str(groups or ""), group_level, seed)
+        with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+            if explain:
+                print(pipeline.explanation(workspace, explain))
+                return
+            result = pipeline.clean(workspace, settings)
+            written = pipeline.write_cleaned_folder(workspace, result, apply) if apply else 0
+        left = result.decisions[~result.decisions["keep"]]["reason"].value_counts()
+        if json_output:
+            _print_json({"files": len(result.decisions), "kept": int(result.decisions["keep"].sum()), "left_out": left.to_dict(),
+                         "checks": result.told, "decisions": str(artifacts / "decisions.csv"), "seconds": result.seconds, "written": written})
+        else:
+            _print_cleaning(result, artifacts, apply, written)
+
+
+@app.command()
+def decide(path: Annotated[str, typer.Argument(help="A picture, as decisions.csv names it.", show_default=False)],
+           keep: Annotated[bool | None, typer.Option("--keep/--drop", help="Keep it or leave it out.", show_default=False)] = None,
+           label: Annotated[str, typer.Option("--label", help="Its right label.", show_default=False)] = "",
+           note: Annotated[str, typer.Option("--note", help="Why.")] = "", reviewer: Annotated[str, typer.Option("--reviewer", help="Who.")] = "",
+           data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS) -> None:
+    """Overrule the machine on one picture; without --keep, --drop and --label: take back what was decided."""
+    import pipeline
+
+    with _trouble(), _workspace(data, artifacts, 0, 1, DEFAULT_MAX_PIXELS) as workspace:
+        made = pipeline.record_decision(workspace, path, keep, label, note, reviewer)
+        said = {None: "", True: "keep", False: "drop"}[made.keep] + (f" label {made.label}" if made.label else "")
+        print(f"{made.path}: {said.strip() or 'taken back'}; written to {artifacts / 'overrides.csv'}; python cli.py clean puts it into effect")
 
 
 @app.command()
@@ -244,6 +315,33 @@ def _print_features(done: Any, table: "pd.DataFrame", dark: dict[str, tuple[floa
 def _issues(manifest: "pd.DataFrame") -> dict[str, list[str]]:
     bad = manifest[manifest["issue"] != ""]
     return {str(issue): list(part.index) for issue, part in bad.groupby("issue")}
+
+
+def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: int) -> None:
+    decisions = result.decisions
+    reasons = [reason for reason in ("unreadable", "photo", "label_conflict", "exact_duplicate", "near_duplicate", "wrong_label")
+               if (decisions["reason"] == reason).any()]
+    labels = [label for label in result.labels if (decisions["label"] == label).any()]
+    rows = []
+    for label in [*labels, "all"]:
+        own = decisions if label == "all" else decisions[decisions["label"] == label]
+        rows.append([label or "(no label)", f"{len(own):,}", *[f"{int((own['reason'] == reason).sum()) or ''}" for reason in reasons],
+                     f"{int(own['keep'].sum()):,}"])
+    _print_table(["label", "files", *[reason.replace("_", " ") for reason in reasons], "kept"], rows, left=["label"])
+    photos, wrong = result.told.get("photos"), result.told.get("wrong_labels")
+    print()
+    if photos:
+        n = int((decisions["reason"] == "photo").sum())
+        print(f"photos: {n or 'no'} photographs by {photos['method']} (score under {photos['cut']}); {photos['seeds']} sure ones to begin with, "
+              f"{photos['components']} components, silhouette {photos['silhouette']:.2f}, Davies-Bouldin {photos['davies_bouldin']:.2f}")
+    if wrong:
+        flagged = decisions[decisions["reason"] == "wrong_label"]
+        what = "left out of training" if (~flagged["keep"]).any() else "flagged and kept; --drop-wrong-labels leaves them out of training"
+        print(f"wrong labels: {len(flagged):,} suspected, {what}; the suggested label's mean probability is {wrong['expected_right'] or 0:.2f}")
+    print(f"{int(decisions['keep'].sum()):,} of {len(decisions):,} files kept; {result.seconds:.1f} s")
+    if target:
+        print(f"{written:,} pictures written to {target}")
+    _print_files([str(artifacts / "decisions.csv")])
 
 
 def _print_training(outcome: Any) -> None:

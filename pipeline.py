@@ -6,6 +6,9 @@ stale, and says so through ``workspace.notice``.
     artifacts/manifest.parquet, manifest.csv   update_features: one row per file found
     artifacts/cache/…                          update_features: features, hashes, tiles by content
     artifacts/figures/*.png                    update_features, evaluate
+    artifacts/cleaning.parquet                 clean: what was found, before anything is decided
+    artifacts/decisions.csv, cleaning.json     clean: one row per file, kept or not and why; the settings
+    artifacts/overrides.csv                    decide: what people decided; an append-only journal
     artifacts/split.csv                        draw_split: held-out part and folds by content
     artifacts/lgbm.joblib, lgbm.json           train
     artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
@@ -13,10 +16,13 @@ stale, and says so through ``workspace.notice``.
 """
 
 import hashlib
+import json
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +30,26 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small
-from features.errors import ScratchworkError
+from cleaning.decisions import CHECKS, CleaningSettings, decide, duplicate_table
+from cleaning.duplicates import proven_pairs
+from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
+from cleaning.labels import label_table
+from cleaning.overrides import Override, append_override, read_overrides, resolve
+from cleaning.photos import evidence, photo_scores
+from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings, Request, extract
-from features.files import whole_file
-from features.images import too_large
-from features.scan import DEMO_MARKER, Scan, natural_order, scan_folder
+from features.families import feature_names
+from features.files import disk_trouble, whole_file
+from features.images import read_pixels, too_large
+from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
 from models.lgbm import LgbmParameters
 from models.pictures import Pictures
 from models.training import Trained, train_lgbm
-from reports.eda import label_table, suspiciously_dark, write_figures
+from reports import eda
+from reports.eda import suspiciously_dark, write_figures
 from reports.evaluation import write_confusion, write_table
 from reports.figures import font_notice
 
@@ -111,8 +124,122 @@ def dataset_figures(workspace: Workspace, manifest: pd.DataFrame) -> list[Path]:
 
 def summary(manifest: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
     """The table of labels in natural order, and the suspiciously dark ones."""
-    table = label_table(manifest)
+    table = eda.label_table(manifest)
     return table.loc[natural_order(list(table.index))], suspiciously_dark(manifest)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """``decisions``: one row per file; ``manifest``: with ``group`` and perhaps ``fold``; ``told``: figures of the checks, by name."""
+
+    decisions: pd.DataFrame
+    manifest: pd.DataFrame
+    told: dict[str, Any]
+    seconds: float
+
+    @property
+    def labels(self) -> list[str]:
+        """In their natural order."""
+        return natural_order(self.decisions["label"].tolist())
+
+
+def clean(workspace: Workspace, settings: CleaningSettings, folds: int = 5) -> Cleaned:
+    """Decide what is left out and why; write the decisions. Nothing in the data folder is touched."""
+    started = time.perf_counter()
+    manifest = _features_for(workspace).manifest
+    found, told = _found(workspace, manifest, settings)
+    overrides = _overrides(workspace, manifest)
+    decisions = decide(manifest, found, None, overrides, settings)
+    manifest = _grouped(manifest, found, settings)
+    if "labels" in settings.checks:
+        _write_decisions(workspace, manifest, decisions, settings)
+        oof, manifest = _out_of_fold(workspace, manifest, decisions, folds)
+        classes = natural_order(oof["label"].tolist())
+        labels, small = label_table(oof.index, oof["label"].to_numpy(object), oof[[PROBABILITY + c for c in classes]].to_numpy(), classes)
+        for label in small:
+            workspace.notice(f"label {label!r} has too few pictures for its labels to be judged")
+        decisions = decide(manifest, found, labels, overrides, settings)
+        wrong = labels[labels["wrong"]]
+        told["wrong_labels"] = {"suspected": len(wrong), "expected_right": float(wrong["proba"].mean()) if len(wrong) else None, "not_judged": small}
+    _write_decisions(workspace, manifest, decisions, settings)
+    return Cleaned(decisions, manifest, told, time.perf_counter() - started)
+
+
+def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The manifest with ``group``, and decisions that are true of it: those written last, or, where the data or the overrides changed
+    since, decided anew with the same settings (without the check of labels, which needs a trained model)."""
+    settings, digest = _cleaning_card(workspace)
+    found, _ = _found(workspace, manifest, settings)
+    file = workspace.artifacts / "decisions.csv"
+    if file.exists() and digest == _cleaning_digest(workspace, manifest, settings):
+        decisions = read_decisions(workspace)
+    else:
+        decisions = decide(manifest, found, None, _overrides(workspace, manifest), settings)
+        left = decisions[~decisions["keep"]]["reason"].value_counts()
+        told = ", ".join(f"{n:,} {reason}" for reason, n in left.items()) or "nothing"
+        workspace.notice(f"cleaning: left out {told}; {file} says why (python cli.py clean --help)")
+        _write_decisions(workspace, manifest, decisions, settings)
+    return _grouped(manifest, found, settings), decisions
+
+
+def read_decisions(workspace: Workspace) -> pd.DataFrame:
+    """Indexed by path. Raises `ScratchworkError` where there are none."""
+    file = workspace.artifacts / "decisions.csv"
+    if not file.exists():
+        raise ScratchworkError(f"{file} does not exist; make it with: python cli.py clean")
+    texts = dict.fromkeys(["path", "label", "reason", "evidence", "duplicate_group", "decided_by"], str)
+    empty = {"photo_score": [""], "label_score": [""]}
+    return pd.read_csv(file, dtype={**texts, "keep": bool}, keep_default_na=False, na_values=empty).set_index("path")
+
+
+def explanation(workspace: Workspace, path: str) -> str:
+    """Three lines about one picture. Raises `ScratchworkError` for a path without a decision."""
+    decisions = read_decisions(workspace)
+    if path not in decisions.index:
+        raise ScratchworkError(f"{path} has no row in {workspace.artifacts / 'decisions.csv'}; paths look like {decisions.index[0]}")
+    row = decisions.loc[path]
+    scores = [f"{name.replace('_', ' ')} {row[name]:.2f}" for name in ("photo_score", "label_score") if not np.isnan(row[name])]
+    others = decisions.index[(decisions["duplicate_group"] == row["duplicate_group"]) & (row["duplicate_group"] != "")].drop(path, errors="ignore")
+    return (f"{path}: {'kept' if row['keep'] else 'left out'}{f' ({row.reason})' if row['reason'] else ''}, decided by {row['decided_by']}\n"
+            f"  {row['evidence'] or 'nothing speaks against it'}\n"
+            f"  {'; '.join([*scores, f'same picture as {len(others)} other file(s)' if len(others) else 'no duplicates'])}")
+
+
+def record_decision(workspace: Workspace, path: str, keep: bool | None, label: str, note: str, reviewer: str) -> Override:
+    """Append one decision of a person to the journal. ``path`` as in the manifest, or as a file below the data folder."""
+    manifest = read_manifest(workspace)
+    inside = Path(path)
+    if path not in manifest.index and inside.exists() and inside.resolve().is_relative_to(workspace.data.resolve()):
+        path = inside.resolve().relative_to(workspace.data.resolve()).as_posix()
+    if path not in manifest.index:
+        raise ScratchworkError(f"{path} is not in {workspace.artifacts / 'manifest.parquet'}; give a path as the manifest has it, for example "
+                               f"{manifest.index[0]}")
+    labels = natural_order(manifest["label"].tolist())
+    if label and label not in labels:
+        raise ScratchworkError(f"no folder has the label {label!r}; known labels: {', '.join(labels)}")
+    override = Override(path, str(manifest.loc[path, "sha256"]), keep, label, note, reviewer)
+    append_override(workspace.artifacts / "overrides.csv", override)
+    return override
+
+
+def write_cleaned_folder(workspace: Workspace, result: Cleaned, target: Path) -> int:
+    """The kept pictures under ``target``, linked where the disk allows it, else copied, in a folder per label; the number of them."""
+    if target.exists() and any(target.iterdir()):
+        raise ScratchworkError(f"{target} is not empty; give --apply a new folder")
+    if target.resolve().is_relative_to(workspace.data.resolve()):
+        raise ScratchworkError(f"{target} lies in the data folder, whose pictures would then be found twice; give --apply another folder")
+    kept = result.decisions[result.decisions["keep"] & (result.decisions["label"] != "")]
+    report = workspace.progress("writing pictures")
+    with disk_trouble(target):
+        for number, (path, label) in enumerate(kept["label"].items(), 1):
+            inside = Path(str(path))
+            place = target / label / (inside.name if label_of(str(path)) == label and len(inside.parts) == 2 else "_".join(inside.parts))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy((workspace.data / str(path)).resolve(), place)
+            if report:
+                report(number, len(kept))
+    write_table(kept, target / "decisions.csv")
+    return len(kept)
 
 
 @dataclass(frozen=True)
@@ -130,11 +257,9 @@ def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | Non
     """Train the boosted model on the kept, labelled pictures; save it, its sidecar and the out-of-fold probabilities."""
     parameters = parameters or LgbmParameters(seed=workspace.seed)
     started = time.perf_counter()
-    features = update_features(workspace)
-    if features.decoded:
-        workspace.notice(f"features: {features.decoded:,} new files read in {features.seconds:.1f} s")
-    manifest = draw_split(workspace, features.manifest, folds, redraw)
-    kept = manifest[manifest["fold"].notna()]
+    manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
+    manifest = draw_split(workspace, manifest, decisions, folds, redraw)
+    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
     classes = natural_order(kept["label"].tolist())
     fold = kept["fold"].to_numpy(int)
     trained = train_lgbm(_pictures(workspace, kept["sha256"]), kept["label"].to_numpy(str), classes, kept["group"].to_numpy(), fold, parameters,
@@ -151,15 +276,16 @@ def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | Non
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
 
 
-def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:
-    """The manifest with ``group`` and ``fold`` filled in, from memory where there is one; written back. Changes are announced."""
+def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:
+    """The manifest with ``fold`` filled in for what is kept, from memory where there is one; written back. Changes are announced."""
     usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
     if usable.empty:
         raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; put the pictures in one sub-folder per label")
     loose = int(((manifest["issue"] == "") & (manifest["label"] == "")).sum())
     if loose:
         workspace.notice(f"{loose:,} pictures lie directly in {workspace.data}, not in a label's sub-folder: they are left out")
-    labels, groups = usable["label"], usable["sha256"]
+    usable = usable[decisions.loc[usable.index, "keep"]]
+    labels, groups = decisions.loc[usable.index, "label"], usable["group"]
     if labels.nunique() < 2:
         raise ScratchworkError(f"all {len(usable):,} pictures have the one label {labels.iloc[0]!r}; a classifier needs at least two sub-folders "
                                f"with pictures in {workspace.data.resolve()}")
@@ -177,7 +303,6 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, folds: int, redraw:
     check_no_group_straddles(groups, fold)
     _announce_split(workspace, fold, remembered, folds, redraw)
     manifest = manifest.copy()
-    manifest["group"] = groups.reindex(manifest.index).fillna("")
     manifest["fold"] = fold.reindex(manifest.index).astype("Int64")
     _write_split(workspace, manifest)
     _write_manifest(workspace, manifest)
@@ -260,6 +385,158 @@ def data_digest(kept: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _features_for(workspace: Workspace) -> Features:
+    """`update_features`, with a word when it had something to do."""
+    features = update_features(workspace)
+    if features.decoded:
+        workspace.notice(f"features: {features.decoded:,} new files read in {features.seconds:.1f} s")
+    return features
+
+
+def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """What the checks that need no label found, for every readable row, and their figures; from the last run where nothing changed."""
+    readable = manifest[manifest["issue"] == ""]
+    if readable.empty:
+        raise ScratchworkError(f"no picture in {workspace.data.resolve()} can be read; python cli.py features says why")
+    file = workspace.artifacts / "cleaning.parquet"
+    key = _findings_digest(workspace, readable, settings)
+    if file.exists():
+        before = pd.read_parquet(file)
+        if before.attrs.get("key") == key:
+            return before, dict(before.attrs["told"])
+    store = workspace.store
+    rows = store.rows_of(readable["sha256"])
+    features = store.features[rows]
+    found, told = pd.DataFrame(index=readable.index), {}
+    if "duplicates" in settings.checks:
+        found = _duplicates(workspace, readable, features, rows, settings)
+    if "photos" in settings.checks:
+        photos = photo_scores(features, store.tiles, rows, settings.photo_method, settings.seed, workspace.jobs)
+        found["photo_score"], found["photo_evidence"] = photos.score, evidence(features)
+        told["photos"] = {"method": settings.photo_method, "seeds": photos.seeds, "components": photos.components, "silhouette": photos.silhouette,
+                          "davies_bouldin": photos.davies_bouldin, "cut": settings.photo_cut}
+    found.attrs = {"key": key, "told": told}
+    _write_parquet(found, file)
+    return found, told
+
+
+def _duplicates(workspace: Workspace, readable: pd.DataFrame, features: np.ndarray, rows: np.ndarray, settings: CleaningSettings) -> pd.DataFrame:
+    names = feature_names()
+    column = {name: features[:, names.index(f"background__{name}")] for name in ("box_height", "box_width", "box_log_aspect")}
+    height, width = (column[f"box_{side}"] * readable[side].to_numpy(float) for side in ("height", "width"))
+    content_px = np.where(features[:, names.index("shape__area")] > 0, np.maximum(height, width), 0)
+    first = np.flatnonzero(~readable["sha256"].duplicated())
+    store = workspace.store
+    proven = proven_pairs(store.hashes[rows[first]], store.tiles, rows[first], content_px[first], column["box_log_aspect"][first], settings.radius,
+                          settings.max_difference, workspace.jobs, workspace.progress("comparing pictures"))
+    found = duplicate_table(readable.assign(pixels=height * width), proven)
+    found["equal_pixels"] = [str(path) != star and _equal_pixels(workspace, readable, str(path), star) for path, star in found["star"].items()]
+    return found
+
+
+def _equal_pixels(workspace: Workspace, readable: pd.DataFrame, one: str, two: str) -> bool:
+    """Whether two files hold the same pixels, shape and mode, whatever their format."""
+    facts = readable.loc[[one, two], ["sha256", "mode", "width", "height"]].to_numpy(object).tolist()
+    if facts[0][0] == facts[1][0]:
+        return True
+    if facts[0][1:] != facts[1][1:]:
+        return False
+    try:
+        first, second = (read_pixels((workspace.data / path).read_bytes()) for path in (one, two))
+        return np.array_equal(first, second)
+    except (OSError, UnreadablePicture):
+        return False  # gone since the scan: the next one will say so
+
+
+def _grouped(manifest: pd.DataFrame, found: pd.DataFrame, settings: CleaningSettings) -> pd.DataFrame:
+    """The manifest with ``group``: what never straddles folds, duplicates and the user's own groups; empty for unreadable files."""
+    group = found["group"] if "group" in found else manifest.loc[found.index, "sha256"]
+    if settings.groups or settings.group_level:
+        group = merged_groups(group, _own_groups(group.index, settings))
+    grouped = manifest.assign(group=group.reindex(manifest.index).fillna(""))
+    grouped.attrs = manifest.attrs
+    return grouped
+
+
+def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series:
+    """The user's group of each path, empty where there is none."""
+    if settings.group_level:
+        folders = [str(path).split("/")[:-1] for path in paths]
+        return pd.Series([parts[settings.group_level - 1] if len(parts) >= settings.group_level else "" for parts in folders], index=paths)
+    try:
+        table = pd.read_csv(settings.groups, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise ScratchworkError(f"--groups {settings.groups} cannot be read: {error}") from error
+    if not {"path", "group"} <= set(table.columns):
+        raise ScratchworkError(f"--groups {settings.groups} needs the columns path and group; it has {', '.join(table.columns)}")
+    own = table.drop_duplicates("path", keep="last").set_index("path")["group"].reindex(paths).fillna("")
+    if not (own != "").any():
+        raise ScratchworkError(f"no path of --groups {settings.groups} is one of this folder's; paths look like {paths[0]}")
+    return own
+
+
+def _overrides(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
+    file = workspace.artifacts / "overrides.csv"
+    table, lost = resolve(read_overrides(file), manifest, natural_order(manifest["label"].tolist()))
+    if lost:
+        workspace.notice(f"{file}: {len(lost):,} row{'s name' if len(lost) > 1 else ' names'} no picture of this folder, e.g. "
+                         f"{lost[0].path or lost[0].sha256}; they are kept and not used")
+    return table
+
+
+def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Probabilities of this very data by models that had not seen it, trained now where there are none; and the manifest with its folds."""
+    file = _predictions_file(workspace.artifacts / "lgbm.joblib")
+    manifest = draw_split(workspace, manifest, decisions, folds)
+    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
+    if file.exists():
+        oof = pd.read_parquet(file)
+        if data_digest(oof) == data_digest(kept):
+            return oof, manifest
+    workspace.notice("wrong labels: no out-of-fold probabilities of this data yet; training lgbm for them")
+    train(workspace, folds)
+    return pd.read_parquet(file), manifest
+
+
+def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: CleaningSettings) -> str:
+    chosen = [f"{name}={getattr(settings, name)}" for name in ("radius", "max_difference", "photo_method", "seed")]
+    checks = [check for check in CHECKS[:2] if check in settings.checks]
+    lines = [f"{path} {sha} {label}" for path, sha, label in zip(readable.index, readable["sha256"], readable["label"], strict=True)]
+    return hashlib.sha256("\n".join([workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()
+
+
+def _cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> str:
+    """Of everything that the decisions depend on, but for the probabilities."""
+    journal = workspace.artifacts / "overrides.csv"
+    facts = manifest[["sha256", "label", "issue"]].to_numpy()
+    lines = [f"{path} {sha} {label} {issue}" for path, (sha, label, issue) in zip(manifest.index, facts, strict=True)]
+    return hashlib.sha256("\n".join([repr(settings), *lines]).encode() + (journal.read_bytes() if journal.exists() else b"")).hexdigest()
+
+
+def _cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
+    """The settings of the last cleaning, and the digest of what it saw; the defaults where there was none."""
+    file = workspace.artifacts / "cleaning.json"
+    if not file.exists():
+        return CleaningSettings(seed=workspace.seed), ""
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+        return CleaningSettings(**{**card["settings"], "checks": tuple(card["settings"]["checks"])}), card["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScratchworkError(f"{file} cannot be understood ({error}); delete it and run python cli.py clean") from error
+
+
+def _write_decisions(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, settings: CleaningSettings) -> None:
+    write_table(decisions, workspace.artifacts / "decisions.csv")
+    write_json({"settings": asdict(settings), "digest": _cleaning_digest(workspace, manifest, settings)}, workspace.artifacts / "cleaning.json")
+
+
+def _link_or_copy(source: Path, place: Path) -> None:
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copy2(source, place)
+
+
 def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[pd.DataFrame, int]:
     """The scan's rows with digest and facts, and how many files were decoded. Files with a known digest are not opened."""
     store = workspace.store
@@ -337,7 +614,7 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     """``group`` and ``fold`` as remembered; empty for pictures that came since."""
     usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
     fold = _remembered_fold(workspace, usable)
-    manifest = manifest.assign(group=usable["sha256"].reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))
+    manifest = manifest.assign(fold=fold.reindex(manifest.index).astype("Int64"))
     manifest.attrs["root"] = str(workspace.data.resolve())
     return manifest
 

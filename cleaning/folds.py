@@ -10,6 +10,8 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from features.errors import ScratchworkError
 
@@ -62,6 +64,18 @@ def held_out_and_folds(labels: pd.Series, groups: pd.Series, folds: int, seed: i
         kept = kept.iloc[:0]
     fold = draw_parts(labels.loc[train], groups.loc[train], [1 / folds] * folds, seed + 1, kept if len(kept) else None)
     return fold.reindex(labels.index, fill_value=TEST)
+
+
+def merged_groups(groups: pd.Series, others: pd.Series) -> pd.Series:
+    """``groups`` in which whatever shares a group of ``others`` (same index, empty: none) is one group, named by its smallest name."""
+    codes, names = pd.factorize(groups, sort=True)
+    also = pd.factorize(others.where(others != "", None), use_na_sentinel=True)[0]
+    linked = also >= 0
+    n = len(names)
+    links = coo_array((np.ones(linked.sum(), bool), (codes[linked], n + also[linked])), shape=(n + also.max(initial=-1) + 1,) * 2)
+    component = connected_components(links, directed=False)[1][:n]
+    smallest = pd.Series(names).groupby(component).min()
+    return pd.Series(smallest[component[codes]].to_numpy(), index=groups.index)
 
 
 def labels_too_small(labels: pd.Series, groups: pd.Series, at_least: int) -> dict[str, int]:

@@ -88,7 +88,7 @@ def extract_chunk(requests: list[Request], settings: ExtractionSettings) -> Extr
     read = [read_file(request, settings) for request in requests]
     views = [make_view(picture, settings.trim) for _, picture, _ in read if picture is not None]
     return Extracted([facts for facts, _, _ in read], feature_matrix(views),
-                     np.array([perceptual_hash(view.gray) for view in views], np.uint8).reshape(-1, HASH_BYTES),
+                     np.array([perceptual_hash(view.half) for view in views], np.uint8).reshape(-1, HASH_BYTES),
                      np.array([view.tile.rgb for view in views], np.uint8).reshape(-1, TILE_PX, TILE_PX, 3), [known for _, _, known in read])
 
 

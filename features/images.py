@@ -67,6 +67,17 @@ def read_picture(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
     return Picture(kind, mode, height if turned else width, width if turned else height, rgb)
 
 
+def read_pixels(data: bytes) -> np.ndarray:
+    """Every pixel as stored: (H, W) or (H, W, channels), not turned, not put on white. Raises `UnreadablePicture`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = _open(data)
+        try:
+            return np.asarray(image.convert("RGBA") if image.mode == "P" else image)
+        except Exception as error:  # whatever a decoder raises on damaged data
+            raise UnreadablePicture(f"damaged {image.format}: {_reason(error)}") from error
+
+
 def too_large(width: int, height: int, max_pixels: int) -> str:
     """The issue of a picture over the limit; begins with `TOO_LARGE`."""
     return f"{TOO_LARGE}: {width}x{height} px is over the limit of {max_pixels:,} (--max-pixels)"
