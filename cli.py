@@ -179,11 +179,14 @@ def evaluate(model: ModelFile = None,
     with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
         outcome = pipeline.evaluate(workspace, model or artifacts / "lgbm.joblib", data)
         if json_output:
-            _print_json(outcome.metrics)
+            suspected = {"suspected_wrong_labels": outcome.suspects, "without_suspected": outcome.trusted} if outcome.trusted else {}
+            _print_json({**outcome.metrics, **suspected})
         else:
             print(outcome.text)
             print(_headline(outcome.metrics))
             print(f"log loss {outcome.metrics['log_loss']:.4f}")
+            if outcome.trusted:
+                print(f"without the {outcome.suspects} pictures whose labels are suspected: {_headline(outcome.trusted)}")
             _print_files([str(file) for file in outcome.files])
 
 
@@ -227,6 +230,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         features(data, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
+        print("\n== clean")
+        clean(data, artifacts, None, None, 31, 0.04, PhotoMethod.gmm, 0.7, False, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")

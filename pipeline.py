@@ -55,6 +55,7 @@ from reports.figures import font_notice
 
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
+DEFAULT_FOLDS = 5
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
@@ -143,7 +144,7 @@ class Cleaned:
         return natural_order(self.decisions["label"].tolist())
 
 
-def clean(workspace: Workspace, settings: CleaningSettings, folds: int = 5) -> Cleaned:
+def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
     """Decide what is left out and why; write the decisions. Nothing in the data folder is touched."""
     started = time.perf_counter()
     manifest = _features_for(workspace).manifest
@@ -153,7 +154,7 @@ def clean(workspace: Workspace, settings: CleaningSettings, folds: int = 5) -> C
     manifest = _grouped(manifest, found, settings)
     if "labels" in settings.checks:
         _write_decisions(workspace, manifest, decisions, settings)
-        oof, manifest = _out_of_fold(workspace, manifest, decisions, folds)
+        oof, manifest = _out_of_fold(workspace, manifest, decisions)
         classes = natural_order(oof["label"].tolist())
         labels, small = label_table(oof.index, oof["label"].to_numpy(object), oof[[PROBABILITY + c for c in classes]].to_numpy(), classes)
         for label in small:
@@ -253,7 +254,8 @@ class TrainOutcome:
     seconds: float
 
 
-def train(workspace: Workspace, folds: int = 5, parameters: LgbmParameters | None = None, refit: bool = False, redraw: bool = False) -> TrainOutcome:
+def train(workspace: Workspace, folds: int = DEFAULT_FOLDS, parameters: LgbmParameters | None = None, refit: bool = False,
+          redraw: bool = False) -> TrainOutcome:
     """Train the boosted model on the kept, labelled pictures; save it, its sidecar and the out-of-fold probabilities."""
     parameters = parameters or LgbmParameters(seed=workspace.seed)
     started = time.perf_counter()
@@ -311,11 +313,16 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataF
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written."""
+    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written.
+
+    ``suspects``: pictures of the held-out part whose label is suspected; ``trusted``: the metrics without them, None where there are none.
+    """
 
     metrics: dict[str, Any]
     text: str
     files: list[Path]
+    suspects: int = 0
+    trusted: dict[str, Any] | None = None
 
 
 def evaluate(workspace: Workspace, model_file: Path, folder: Path | None) -> Evaluation:
@@ -339,7 +346,10 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None) -> Eva
     outcome = table.assign(correct=table["label"] == table["predicted"])
     write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[1])
     write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[2])
-    return Evaluation(scored, report_text(truth, predicted, classes), files)
+    doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
+    rest = ~doubtful[known]
+    trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
+    return Evaluation(scored, report_text(truth, predicted, classes), files, int(doubtful.sum()), trusted)
 
 
 def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.DataFrame:
@@ -484,9 +494,11 @@ def _overrides(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Probabilities of this very data by models that had not seen it, trained now where there are none; and the manifest with its folds."""
     file = _predictions_file(workspace.artifacts / "lgbm.joblib")
+    remembered = _remembered_fold(workspace, manifest)
+    folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, 2)
     manifest = draw_split(workspace, manifest, decisions, folds)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
     if file.exists():
@@ -614,7 +626,11 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     """``group`` and ``fold`` as remembered; empty for pictures that came since."""
     usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
     fold = _remembered_fold(workspace, usable)
-    manifest = manifest.assign(fold=fold.reindex(manifest.index).astype("Int64"))
+    file = workspace.artifacts / "cleaning.parquet"
+    group = usable["sha256"]
+    if file.exists() and "group" in (found := pd.read_parquet(file)):
+        group = found["group"].reindex(usable.index).fillna(group)  # new pictures: until the next cleaning
+    manifest = manifest.assign(group=group.reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))
     manifest.attrs["root"] = str(workspace.data.resolve())
     return manifest
 
@@ -685,6 +701,13 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> tuple[pd.Da
         workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
     proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
     return held_out[["sha256", "label", "predicted"]], proba, card["classes"], f"{model_file.stem} on its held-out part"
+
+
+def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:
+    """(n,) bool: the last cleaning suspects the label of the picture."""
+    if not (workspace.artifacts / "decisions.csv").exists():
+        return np.zeros(len(paths), bool)
+    return (read_decisions(workspace)["reason"].reindex(paths) == "wrong_label").to_numpy()
 
 
 def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path) -> tuple[pd.DataFrame, np.ndarray, list[str], str]:

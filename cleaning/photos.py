@@ -10,6 +10,7 @@ The contest team's three methods (source A, row A5) stand beside it: k-means wit
 projection, after PCA, in the code of an autoencoder; the cluster with less flat area is called photographs.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +19,7 @@ from scipy.stats import norm, rankdata
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import davies_bouldin_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
@@ -126,7 +128,10 @@ def _is_seed(X: np.ndarray) -> np.ndarray:
 
 def _mixed(X: np.ndarray) -> np.ndarray:
     """(n, at most 5): ranks as normal quantiles, then the main axes."""
-    normal = np.stack([norm.ppf((rankdata(column) - 0.5) / len(X)) for column in X.T], axis=1)
+    telling = X[:, np.ptp(X, axis=0) > 0]
+    if not telling.size:
+        return np.zeros((len(X), 1))
+    normal = np.stack([norm.ppf((rankdata(column) - 0.5) / len(X)) for column in telling.T], axis=1)
     return PCA(min(MIXED_AXES, *normal.shape), random_state=0).fit_transform(normal)
 
 
@@ -145,7 +150,10 @@ def _projected(pixels: np.ndarray, method: str, seed: int) -> np.ndarray:
         return GaussianRandomProjection(2, random_state=seed).fit_transform(pixels)
     if method == "kmeans-pca":
         return PCA(min(50, *pixels.shape), random_state=seed).fit_transform(pixels)
-    network = MLPRegressor((128, 16, 128), max_iter=15, early_stopping=True, random_state=seed).fit(pixels, pixels)
+    network = MLPRegressor(hidden_layer_sizes=(128, 16, 128), max_iter=15, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a few rounds are the method
+        network.fit(pixels, pixels)
     code = pixels
     for weights, bias in zip(network.coefs_[:2], network.intercepts_[:2], strict=True):
         code = np.maximum(code @ weights + bias, 0)

@@ -77,23 +77,85 @@ def test_features_prints_every_label_and_every_issue(trained: Path) -> None:
 
 
 def test_train_saves_what_later_stages_need(trained: Path) -> None:
-    """Model, sidecar, split and out-of-fold probabilities are there; every kept picture has one row of probabilities that sum to 1."""
+    """Model, sidecar, split, decisions and out-of-fold probabilities are there; every kept picture has one row of probabilities that sum to 1."""
     card = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
     assert {"classes", "parameters", "versions", "sha256", "data_digest", "metrics", "extraction", "refit"} <= set(card)
     table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
     proba = table[["p__" + c for c in card["classes"]]].to_numpy()
     assert np.allclose(proba.sum(axis=1), 1)
     assert set(table["fold"]) == {-1, 0, 1, 2}
-    manifest = pd.read_parquet(trained / "artifacts" / "manifest.parquet")
-    assert (manifest["issue"] == "").sum() == len(table)
+    decisions = decisions_of(trained)
+    assert set(decisions.index[decisions["keep"]]) == set(table.index)
+    assert {"unreadable", "exact_duplicate", "near_duplicate", "label_conflict"} <= set(decisions["reason"])
     assert card["metrics"]["out_of_fold"]["accuracy"] > 0.3  # chance is about 0.15 here
 
 
 def test_copies_never_straddle_the_split(trained: Path) -> None:
-    """Files with the same bytes are in one part, whatever their label."""
-    table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
-    assert table["sha256"].duplicated().any()
-    assert (table.groupby("sha256")["fold"].nunique() == 1).all()
+    """Nothing that is linked by duplicates is in two parts, and of the same bytes one file at most is kept."""
+    manifest = pd.read_parquet(trained / "artifacts" / "manifest.parquet")
+    dealt = manifest[manifest["fold"].notna()]
+    assert manifest.loc[manifest["issue"] == "", "group"].duplicated().any()
+    assert (dealt.groupby("group")["fold"].nunique() == 1).all()
+    assert not dealt["sha256"].duplicated().any()
+
+
+def test_clean_flags_labels_and_people_overrule(trained: Path, tmp_path: Path) -> None:
+    """Decisions come with evidence; a person's word wins, survives another run and a moved file, and can be taken back."""
+    shutil.copytree(trained, tmp_path / "copy")
+    folder = tmp_path / "copy"
+    done = run("clean", "--json", "--allow-empty", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "training lgbm" not in done.stderr, "the probabilities of train are used again"
+    decisions = decisions_of(folder)
+    assert (decisions.loc[~decisions["keep"], "evidence"] != "").all()
+    assert decisions.loc[decisions["keep"] & (decisions["reason"] != ""), "reason"].eq("wrong_label").all(), "labels are flagged, not removed"
+    assert decisions["label_score"].dropna().between(0, 1).all()
+    repeated = decisions.index[decisions["reason"] == "exact_duplicate"][0]
+    assert "left out (exact_duplicate), decided by machine" in run("clean", "--explain", repeated, folder=folder).stdout
+    assert run("decide", repeated, "--keep", "--note", "원본", folder=folder).returncode == 0
+    moved = f"{repeated.split('/')[0]}/moved{Path(repeated).suffix}"
+    shutil.move(folder / "data" / "training" / repeated, folder / "data" / "training" / moved)
+    assert run("clean", "--skip", "labels", "--allow-empty", folder=folder).returncode == 0
+    row = decisions_of(folder).loc[moved]
+    assert (row["keep"], row["decided_by"]) == (True, "person")
+    assert row["evidence"].startswith("원본")
+    assert run("decide", moved, folder=folder).returncode == 0
+    assert run("clean", "--skip", "labels", "--allow-empty", folder=folder).returncode == 0
+    assert decisions_of(folder).loc[moved, "decided_by"] == "machine"
+
+
+def test_the_cleaned_folder_holds_what_is_kept(trained: Path, tmp_path: Path) -> None:
+    """One file per kept picture, in its label's folder; the data folder is as before; a second time into the same folder is refused."""
+    before = sorted((trained / "data" / "training").rglob("*"))
+    arguments = ("clean", "--skip", "labels", "--allow-empty", "--artifacts", tmp_path / "artifacts", "--apply", tmp_path / "clean")
+    done = run(*arguments, folder=trained)
+    assert done.returncode == 0, done.stderr
+    decisions = pd.read_csv(tmp_path / "artifacts" / "decisions.csv", keep_default_na=False)
+    written = list((tmp_path / "clean").glob("*/*"))
+    assert len(written) == decisions["keep"].sum()
+    assert {file.parent.name for file in written} == set(decisions.loc[decisions["keep"], "label"])
+    assert sorted((trained / "data" / "training").rglob("*")) == before
+    again = run(*arguments, folder=trained)
+    assert again.returncode == 1
+    assert "is not empty; give --apply a new folder" in again.stderr
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    pytest.param(["decide", "arrow/nothing.png", "--drop"], "arrow/nothing.png is not in", id="unknown-path"),
+    pytest.param(["clean", "--explain", "arrow/nothing.png"], "arrow/nothing.png has no row in", id="explain-unknown-path"),
+    pytest.param(["clean", "--skip", "labels", "--groups", "absent.csv"], "--groups absent.csv cannot be read", id="no-groups-file"),
+])
+def test_cleaning_with_bad_input_says_so_in_one_line(arguments: list[str], said: str, trained: Path) -> None:
+    """Exit code 1 and one line."""
+    done = run(*arguments, folder=trained)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def decisions_of(folder: Path) -> pd.DataFrame:
+    empty = {"photo_score": [""], "label_score": [""]}
+    return pd.read_csv(folder / "artifacts" / "decisions.csv", keep_default_na=False, na_values=empty).set_index("path")
 
 
 def test_evaluate_json_has_the_promised_keys(trained: Path) -> None:
@@ -180,7 +242,7 @@ def test_refit_keeps_the_scores_from_before(data: Path, tmp_path: Path) -> None:
     plain = json.loads(run("train", "--data", data, "--folds", 2, "--json", folder=tmp_path).stdout)
     refitted = json.loads(run("train", "--data", data, "--folds", 2, "--refit", "--json", folder=tmp_path).stdout)
     assert refitted["held_out"] == plain["held_out"]
-    assert refitted["trained_on"] == 16 > plain["trained_on"]
+    assert refitted["trained_on"] == decisions_of(tmp_path)["keep"].sum() > plain["trained_on"]
     done = run("evaluate", "--json", folder=tmp_path)
     assert json.loads(done.stdout) == plain["held_out"]
     assert "refitted on everything" in done.stderr
@@ -268,12 +330,12 @@ def _copies_of_one(data: Path) -> None:
 
 
 @pytest.mark.parametrize(("spoil", "said"), [
-    pytest.param(_copies_of_one, "only 1 different picture", id="one picture copied over all labels"),
+    pytest.param(_copies_of_one, "cleaning would leave nothing of label 'disc'", id="one picture copied over all labels"),
     pytest.param(_one_label, "the one label 'disc'", id="one label only"),
     pytest.param(_no_label, "has a label", id="pictures directly in the data folder"),
     pytest.param(_empty, "no pictures in", id="an empty data folder"),
     pytest.param(_only_text, "1 .txt file passed over", id="nothing but a text file"),
-    pytest.param(_all_broken, "no readable picture", id="no file can be read"),
+    pytest.param(_all_broken, "can be read; python cli.py features says why", id="no file can be read"),
     pytest.param(shutil.rmtree, "does not exist", id="no data folder"),
 ])
 def test_training_on_bad_data_says_so_in_one_line(data: Path, tmp_path: Path, spoil: object, said: str) -> None:

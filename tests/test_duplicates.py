@@ -111,7 +111,8 @@ def test_every_member_of_a_star_is_linked_to_its_head() -> None:
 
 def test_the_largest_and_lossless_picture_stands_for_its_copies() -> None:
     """By content size, then format, then digest; never by the order in which the files are listed."""
-    rows = [("cat/small.png", "c3", 100.0, "PNG"), ("cat/big.jpg", "c1", 900.0, "JPEG"), ("cat/big.png", "c2", 900.0, "PNG"), ("cat/other.png", "c9", 50.0, "PNG")]
+    rows = [("cat/small.png", "c3", 100.0, "PNG"), ("cat/big.jpg", "c1", 900.0, "JPEG"), ("cat/big.png", "c2", 900.0, "PNG"),
+            ("cat/other.png", "c9", 50.0, "PNG")]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
         pictures = pd.DataFrame([rows[k] for k in order], columns=["path", "sha256", "pixels", "format"]).set_index("path").assign(label="cat")
         at = {sha: k for k, sha in enumerate(pictures["sha256"])}

@@ -1,6 +1,5 @@
 """The perceptual hash: near for copies of one picture, far for different pictures."""
 
-import io
 from collections.abc import Callable
 from itertools import combinations
 
