@@ -231,7 +231,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
         print("\n== clean")
-        clean(data, artifacts, None, None, 31, 0.04, PhotoMethod.gmm, 0.7, False, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
+        clean(data, artifacts, None, None, 31, 0.04, PhotoMethod.gmm, 0.7, False, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS,
+              False)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
