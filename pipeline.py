@@ -179,6 +179,9 @@ def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame,
         left = decisions[~decisions["keep"]]["reason"].value_counts()
         told = ", ".join(f"{n:,} {reason}" for reason, n in left.items()) or "nothing"
         workspace.notice(f"cleaning: left out {told}; {file} says why (python cli.py clean --help)")
+        if digest and settings.drop_wrong_labels:
+            workspace.notice("cleaning: the data or the overrides changed, so that no wrong labels are left out now; python cli.py clean "
+                             "--drop-wrong-labels looks for them again")
         _write_decisions(workspace, manifest, decisions, settings)
     return _grouped(manifest, found, settings), decisions
 
@@ -625,7 +628,9 @@ def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:
 def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     """``group`` and ``fold`` as remembered; empty for pictures that came since."""
     usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
-    fold = _remembered_fold(workspace, usable)
+    decisions = workspace.artifacts / "decisions.csv"
+    kept = read_decisions(workspace)["keep"].reindex(usable.index, fill_value=True) if decisions.exists() else pd.Series(True, index=usable.index)
+    fold = _remembered_fold(workspace, usable[kept])
     file = workspace.artifacts / "cleaning.parquet"
     group = usable["sha256"]
     if file.exists() and "group" in (found := pd.read_parquet(file)):

@@ -20,7 +20,7 @@ from features.images import DEFAULT_MAX_PIXELS, Picture, read_picture
 from features.tile import TILE_PX
 from features.view import make_view
 
-EXTRACTION_VERSION = 2  # raise it when any pixel, feature or hash changes: caches and models of before are then refused
+EXTRACTION_VERSION = 3  # raise it when any pixel, feature or hash changes: caches and models of before are then refused
 CHUNK_FILES = 32  # per task: small enough to spread A4 scans over workers, large enough to hide the hand-over
 HASH_BYTES = 32
 

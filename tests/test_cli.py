@@ -405,13 +405,12 @@ def test_read_only_data_is_enough(data: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_exits_130_and_the_next_run_goes_on(tmp_path: Path) -> None:
     """An interrupt during extraction keeps whole chunks; the next run decodes only the rest."""
-    noise = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (1600, 1600, 3), np.uint8)).save(buffer, "JPEG", quality=90, progressive=True)
     for number in range(160):
-        buffer = io.BytesIO()
-        Image.fromarray(noise.integers(0, 255, (900, 900, 3), np.uint8)).save(buffer, "PNG", compress_level=0)
-        file = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        file = tmp_path / "data" / "ab"[number % 2] / f"{number}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(buffer.getvalue())
+        file.write_bytes(buffer.getvalue() + number.to_bytes(2, "big"))  # other bytes behind the same slow picture
     process = subprocess.Popen([sys.executable, str(ROOT / "cli.py"), "features", "--jobs", "1"], cwd=tmp_path, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
