@@ -7,6 +7,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/cache/…                          update_features: features, hashes, tiles by content
     artifacts/figures/*.png                    update_features, evaluate
     artifacts/cleaning.parquet                 clean: what was found, before anything is decided
+    artifacts/cleaning.oof.parquet             clean: the probabilities by which labels were judged
     artifacts/decisions.csv, cleaning.json     clean: one row per file, kept or not and why; the settings
     artifacts/overrides.csv                    decide: what people decided; an append-only journal
     artifacts/split.csv                        draw_split: held-out part and folds by content
@@ -504,13 +505,16 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, 2)
     manifest = draw_split(workspace, manifest, decisions, folds)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
-    if file.exists():
-        oof = pd.read_parquet(file)
-        if data_digest(oof) == data_digest(kept):
+    copy = workspace.artifacts / "cleaning.oof.parquet"  # since a model of what cleaning leaves takes the place of the first
+    for stored in (file, copy):
+        if stored.exists() and data_digest(oof := pd.read_parquet(stored)) == data_digest(kept):
+            _write_parquet(oof, copy)
             return oof, manifest
     workspace.notice("wrong labels: no out-of-fold probabilities of this data yet; training lgbm for them")
     train(workspace, folds)
-    return pd.read_parquet(file), manifest
+    oof = pd.read_parquet(file)
+    _write_parquet(oof, copy)
+    return oof, manifest
 
 
 def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: CleaningSettings) -> str:

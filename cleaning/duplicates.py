@@ -35,7 +35,8 @@ MAX_SCALE, MAX_SHIFT = 0.08, 0.06  # of a registration: relative, and as a share
 STEPS = 10
 FRAME_PX = 4
 GOOD_DIFFERENCE = 0.001  # nothing better is looked for below it
-CHUNK_PAIRS = 1000
+CHUNK_PAIRS = 500
+KEPT_TILES = 256  # prepared ones in a worker's memory, 0.6 MB each
 MAX_DIFFERENCE = 0.04  # 1 - correlation
 COARSE_PX, COARSE_FACTOR = 48, 1.5  # pictures of so few pixels correlate less, by their sampling
 MAX_WORST_PLACE = 0.3
@@ -181,6 +182,8 @@ def _compared_chunk(tiles: np.ndarray, pairs: np.ndarray, sides: np.ndarray) -> 
 
     def at(row: int, side_px: int) -> list[_Prepared]:
         if (row, side_px) not in prepared:
+            if len(prepared) >= KEPT_TILES:
+                prepared.clear()
             prepared[row, side_px] = _prepare(tiles[row], side_px)
         return prepared[row, side_px]
 

@@ -124,6 +124,24 @@ def test_clean_flags_labels_and_people_overrule(trained: Path, tmp_path: Path) -
     assert decisions_of(folder).loc[moved, "decided_by"] == "machine"
 
 
+def test_dropped_labels_stay_dropped(trained: Path, tmp_path: Path) -> None:
+    """Suspected labels leave what is learned from, never the held-out part; a model of the rest does not make the next cleaning train again."""
+    folder = tmp_path / "copy"
+    shutil.copytree(trained, folder)
+    before = pd.read_parquet(folder / "artifacts" / "lgbm.oof.parquet")
+    assert run("clean", "--drop-wrong-labels", "--allow-empty", folder=folder).returncode == 0
+    first = decisions_of(folder)
+    wrong = first.index[first["reason"] == "wrong_label"]
+    assert first.loc[wrong, "keep"].equals(before.loc[wrong, "fold"] == -1)
+    assert run("train", "--folds", FOLDS, folder=folder).returncode == 0
+    learned = pd.read_parquet(folder / "artifacts" / "lgbm.oof.parquet")
+    assert set(learned.index) == set(first.index[first["keep"]])
+    again = run("clean", "--drop-wrong-labels", "--allow-empty", folder=folder)
+    assert again.returncode == 0
+    assert "training lgbm" not in again.stderr
+    assert decisions_of(folder).equals(first)
+
+
 def test_the_cleaned_folder_holds_what_is_kept(trained: Path, tmp_path: Path) -> None:
     """One file per kept picture, in its label's folder; the data folder is as before; a second time into the same folder is refused."""
     before = sorted((trained / "data" / "training").rglob("*"))
