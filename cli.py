@@ -68,7 +68,10 @@ MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pict
 ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model.", show_default="ARTIFACTS/lgbm.joblib")]
 
 DEFAULT_ARTIFACTS = Path("artifacts")
-DEFAULT_MAX_PIXELS = 100_000_000  # repeated from features.images, which is too heavy for --help; a test compares them
+DEFAULT_MAX_PIXELS = 100_000_000  # these are repeated from modules that are too heavy for --help; a test compares them
+DEFAULT_RADIUS = 31
+DEFAULT_MAX_DIFFERENCE = 0.04
+DEFAULT_PHOTO_CUT = 0.7
 
 
 @app.command()
@@ -93,11 +96,11 @@ def features(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: 
 def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
           only: Annotated[list[Check] | None, typer.Option("--only", help="Run this check only; may be repeated.")] = None,
           skip: Annotated[list[Check] | None, typer.Option("--skip", help="Leave this check out; may be repeated.")] = None,
-          radius: Annotated[int, typer.Option("--radius", min=0, max=128, help="Bits of 256 in which the hashes of candidates may differ.")] = 31,
-          max_difference: Annotated[float, typer.Option("--max-difference", min=0, max=1, help="1 - correlation, up to which two pictures are the "
-                                                        "same.")] = 0.04,
+          radius: Annotated[int, typer.Option("--radius", min=0, max=128, help="Bits of 256 that candidates may differ in.")] = DEFAULT_RADIUS,
+          max_difference: Annotated[float, typer.Option("--max-difference", min=0, max=1, help="1 - correlation of two pictures that are the same, "
+                                                        "at most.")] = DEFAULT_MAX_DIFFERENCE,
           photo_method: Annotated[PhotoMethod, typer.Option("--photo-method", help="How photographs are told.")] = PhotoMethod.gmm,
-          photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photo score below which a picture is a photograph.")] = 0.7,
+          photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photo score below which it is a photograph.")] = DEFAULT_PHOTO_CUT,
           drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave suspected wrong labels out.")] = False,
           allow_photos: Annotated[bool, typer.Option("--allow-photos", help="Leave photographs out even if they are more than half.")] = False,
           allow_empty: Annotated[bool, typer.Option("--allow-empty", help="A label may lose all its pictures.")] = False,
@@ -231,8 +234,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
         print("\n== clean")
-        clean(data, artifacts, None, None, 31, 0.04, PhotoMethod.gmm, 0.7, False, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS,
-              False)
+        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False, False, False, None, 0,
+              None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cleaning.duplicates import Proven, leak_groups, stars
+from cleaning.duplicates import MAX_DIFFERENCE, RADIUS, Proven, leak_groups, stars
 from cleaning.folds import TEST
 from cleaning.photos import CUT
 from features.errors import ScratchworkError
@@ -27,8 +27,8 @@ class CleaningSettings:
     """What is checked and where the cuts are; stored beside the decisions."""
 
     checks: tuple[str, ...] = CHECKS
-    radius: int = 31
-    max_difference: float = 0.04
+    radius: int = RADIUS
+    max_difference: float = MAX_DIFFERENCE
     photo_method: str = "gmm"
     photo_cut: float = CUT
     allow_photos: bool = False  # even where they are more than `MAX_PHOTO_SHARE`

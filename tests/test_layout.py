@@ -13,6 +13,8 @@ import pytest
 
 import cli
 from cleaning.balance import BALANCES
+from cleaning.decisions import CHECKS, CleaningSettings
+from cleaning.photos import METHODS
 from features import images
 from models import MODELS
 
@@ -157,6 +159,10 @@ def test_what_the_command_line_repeats_agrees() -> None:
     """Constants that cli.py repeats, because their modules are too heavy for help, are those of the modules."""
     assert cli.DEFAULT_MAX_PIXELS == images.DEFAULT_MAX_PIXELS
     assert tuple(cli.Balance) == BALANCES
+    assert tuple(cli.Check) == CHECKS
+    assert tuple(cli.PhotoMethod) == METHODS
+    settings = CleaningSettings()
+    assert (cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT) == (settings.radius, settings.max_difference, settings.photo_cut)
     assert tuple(cli.Model) == MODELS
 
 
