@@ -100,7 +100,7 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
           max_difference: Annotated[float, typer.Option("--max-difference", min=0, max=1, help="1 - correlation of two pictures that are the same, "
                                                         "at most.")] = DEFAULT_MAX_DIFFERENCE,
           photo_method: Annotated[PhotoMethod, typer.Option("--photo-method", help="How photographs are told.")] = PhotoMethod.gmm,
-          photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photo score below which it is a photograph.")] = DEFAULT_PHOTO_CUT,
+          photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photographs score below it.")] = DEFAULT_PHOTO_CUT,
           drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave suspected wrong labels out.")] = False,
           allow_photos: Annotated[bool, typer.Option("--allow-photos", help="Leave photographs out even if they are more than half.")] = False,
           allow_empty: Annotated[bool, typer.Option("--allow-empty", help="A label may lose all its pictures.")] = False,

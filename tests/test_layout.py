@@ -162,7 +162,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert tuple(cli.Check) == CHECKS
     assert tuple(cli.PhotoMethod) == METHODS
     settings = CleaningSettings()
-    assert (cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT) == (settings.radius, settings.max_difference, settings.photo_cut)
+    assert (settings.radius, settings.max_difference, settings.photo_cut) == (cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT)
     assert tuple(cli.Model) == MODELS
 
 
