@@ -327,14 +327,13 @@ def _issues(manifest: "pd.DataFrame") -> dict[str, list[str]]:
 
 
 def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: int) -> None:
+    from cleaning.decisions import REASONS
+
     decisions = result.decisions
-    reasons = [reason for reason in ("unreadable", "photo", "label_conflict", "exact_duplicate", "near_duplicate", "wrong_label")
-               if (decisions["reason"] == reason).any()]
-    labels = [label for label in result.labels if (decisions["label"] == label).any()]
+    reasons = [reason for reason in REASONS if (decisions["reason"] == reason).any()]
     rows = []
-    for label in [*labels, "all"]:
-        own = decisions if label == "all" else decisions[decisions["label"] == label]
-        rows.append([label or "(no label)", f"{len(own):,}", *[f"{int((own['reason'] == reason).sum()) or ''}" for reason in reasons],
+    for name, own in [*((label or "(no label)", decisions[decisions["label"] == label]) for label in result.labels), ("all", decisions)]:
+        rows.append([name, f"{len(own):,}", *[f"{int((own['reason'] == reason).sum()) or ''}" for reason in reasons],
                      f"{int(own['keep'].sum()):,}"])
     _print_table(["label", "files", *[reason.replace("_", " ") for reason in reasons], "kept"], rows, left=["label"])
     photos, wrong = result.told.get("photos"), result.told.get("wrong_labels")

@@ -11,7 +11,7 @@ fold. *Duplicate groups* are stars: every member was itself proven against the o
 throw c away for the sake of a.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -238,14 +238,21 @@ def _compare(one: list[_Prepared], two: list[_Prepared]) -> tuple[float, float, 
     """1 - correlation of the fine structures, its worst place, and the `_excess`: the best of framed, as they are, and laid over each other."""
     best, excess = (2.0, 2.0), 255.0
     for a, b in zip(one, two, strict=True):
-        for shown in (b.rgb, None):
-            shown = _laid_over(a, b) if shown is None else shown
-            figures = (2.0, 2.0) if shown is None else _unlikeness(a.fine, b.fine if shown is b.rgb else _fine(shown))
-            if shown is not None and figures < best:
-                best, excess = figures, _excess(a.rgb, shown)
+        for rgb, fine in _placements(a, b):
+            figures = _unlikeness(a.fine, fine)
+            if figures < best:
+                best, excess = figures, _excess(a.rgb, rgb)
             if best[0] <= GOOD_DIFFERENCE:
                 return (*best, excess)
     return (*best, excess)
+
+
+def _placements(one: _Prepared, two: _Prepared) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """``two`` as it lies, then laid over ``one`` where that can be done: pixels and fine structure."""
+    yield two.rgb, two.fine
+    laid = _laid_over(one, two)
+    if laid is not None:
+        yield laid, _fine(laid)
 
 
 def _laid_over(one: _Prepared, two: _Prepared) -> np.ndarray | None:

@@ -10,9 +10,8 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from cleaning.duplicates import leak_groups
 from features.errors import ScratchworkError
 
 TEST = -1  # the value of ``fold`` in the held-out part
@@ -72,8 +71,7 @@ def merged_groups(groups: pd.Series, others: pd.Series) -> pd.Series:
     also = pd.factorize(others.where(others != "", None), use_na_sentinel=True)[0]
     linked = also >= 0
     n = len(names)
-    links = coo_array((np.ones(linked.sum(), bool), (codes[linked], n + also[linked])), shape=(n + also.max(initial=-1) + 1,) * 2)
-    component = connected_components(links, directed=False)[1][:n]
+    component = leak_groups(n + also.max(initial=-1) + 1, np.stack([codes[linked], n + also[linked]], axis=1))[:n]
     smallest = pd.Series(names).groupby(component).min()
     return pd.Series(smallest[component[codes]].to_numpy(), index=groups.index)
 
