@@ -69,7 +69,7 @@ ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model."
 
 DEFAULT_ARTIFACTS = Path("artifacts")
 DEFAULT_MAX_PIXELS = 100_000_000  # these are repeated from modules that are too heavy for --help; a test compares them
-DEFAULT_RADIUS = 31
+DEFAULT_RADIUS = 26
 DEFAULT_MAX_DIFFERENCE = 0.04
 DEFAULT_PHOTO_CUT = 0.7
 

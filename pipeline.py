@@ -24,6 +24,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ import numpy as np
 import pandas as pd
 
 from cleaning.decisions import CHECKS, CleaningSettings, decide, duplicate_table
-from cleaning.duplicates import proven_pairs
+from cleaning.duplicates import CLOSE_TILE_PX, proven_pairs
 from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
 from cleaning.overrides import Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
 from features.errors import ScratchworkError, UnreadablePicture
-from features.extract import ExtractionSettings, Request, extract
+from features.extract import ExtractionSettings, Request, extract, read_tile
 from features.families import feature_names
 from features.files import disk_trouble, whole_file
 from features.images import read_pixels, too_large
@@ -58,6 +59,7 @@ FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
+FINDINGS_VERSION = 2  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 
@@ -436,16 +438,23 @@ def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSetti
 
 def _duplicates(workspace: Workspace, readable: pd.DataFrame, features: np.ndarray, rows: np.ndarray, settings: CleaningSettings) -> pd.DataFrame:
     names = feature_names()
-    column = {name: features[:, names.index(f"background__{name}")] for name in ("box_height", "box_width", "box_log_aspect")}
-    height, width = (column[f"box_{side}"] * readable[side].to_numpy(float) for side in ("height", "width"))
-    content_px = np.where(features[:, names.index("shape__area")] > 0, np.maximum(height, width), 0)
+    height, width = (features[:, names.index(f"background__box_{side}")] * readable[side].to_numpy(float) for side in ("height", "width"))
     first = np.flatnonzero(~readable["sha256"].duplicated())
     store = workspace.store
-    proven = proven_pairs(store.hashes[rows[first]], store.tiles, rows[first], content_px[first], column["box_log_aspect"][first], settings.radius,
+    look = partial(_larger_tile, [str(workspace.data / str(path)) for path in readable.index[first]], workspace.settings)
+    proven = proven_pairs(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first], look, settings.radius,
                           settings.max_difference, workspace.jobs, workspace.progress("comparing pictures"))
     found = duplicate_table(readable.assign(pixels=height * width), proven)
     found["equal_pixels"] = [str(path) != star and _equal_pixels(workspace, readable, str(path), star) for path, star in found["star"].items()]
     return found
+
+
+def _larger_tile(files: list[str], settings: ExtractionSettings, position: int) -> np.ndarray:
+    """For crowds of lookalikes; flat where the file has gone since the scan, so that it is nobody's duplicate."""
+    try:
+        return read_tile(files[position], settings, CLOSE_TILE_PX)
+    except (OSError, UnreadablePicture):
+        return np.full((CLOSE_TILE_PX, CLOSE_TILE_PX, 3), 255, np.uint8)
 
 
 def _equal_pixels(workspace: Workspace, readable: pd.DataFrame, one: str, two: str) -> bool:
@@ -521,7 +530,7 @@ def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: Cle
     chosen = [f"{name}={getattr(settings, name)}" for name in ("radius", "max_difference", "photo_method", "seed")]
     checks = [check for check in CHECKS[:2] if check in settings.checks]
     lines = [f"{path} {sha} {label}" for path, sha, label in zip(readable.index, readable["sha256"], readable["label"], strict=True)]
-    return hashlib.sha256("\n".join([workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([str(FINDINGS_VERSION), workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()
 
 
 def _cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> str:

@@ -17,10 +17,10 @@ from features.errors import UnreadablePicture
 from features.families import feature_matrix, feature_names
 from features.hashes import perceptual_hash
 from features.images import DEFAULT_MAX_PIXELS, Picture, read_picture
-from features.tile import TILE_PX
+from features.tile import TILE_PX, make_tile
 from features.view import make_view
 
-EXTRACTION_VERSION = 3  # raise it when any pixel, feature or hash changes: caches and models of before are then refused
+EXTRACTION_VERSION = 4  # raise it when any pixel, feature or hash changes: caches and models of before are then refused
 CHUNK_FILES = 32  # per task: small enough to spread A4 scans over workers, large enough to hide the hand-over
 HASH_BYTES = 32
 
@@ -88,7 +88,7 @@ def extract_chunk(requests: list[Request], settings: ExtractionSettings) -> Extr
     read = [read_file(request, settings) for request in requests]
     views = [make_view(picture, settings.trim) for _, picture, _ in read if picture is not None]
     return Extracted([facts for facts, _, _ in read], feature_matrix(views),
-                     np.array([perceptual_hash(view.half) for view in views], np.uint8).reshape(-1, HASH_BYTES),
+                     np.array([perceptual_hash(view.half_rgb) for view in views], np.uint8).reshape(-1, HASH_BYTES),
                      np.array([view.tile.rgb for view in views], np.uint8).reshape(-1, TILE_PX, TILE_PX, 3), [known for _, _, known in read])
 
 
@@ -107,3 +107,8 @@ def read_file(request: Request, settings: ExtractionSettings) -> tuple[Facts, Pi
         return Facts(digest, issue=str(error)), None, False
     mean = sum(cv2.mean(picture.rgb)[:3]) / 3
     return Facts(digest, picture.format, picture.mode, picture.width, picture.height, mean), picture, False
+
+
+def read_tile(file: str, settings: ExtractionSettings, side_px: int) -> np.ndarray:
+    """The tile of one file at another side, (side_px, side_px, 3) uint8. Raises OSError and `UnreadablePicture`."""
+    return make_tile(read_picture(Path(file).read_bytes(), settings.max_pixels).rgb, settings.trim, side_px).rgb

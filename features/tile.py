@@ -29,14 +29,14 @@ class Tile:
     border_flat_share: float
 
 
-def make_tile(rgb: np.ndarray, trim: bool = True) -> Tile:
+def make_tile(rgb: np.ndarray, trim: bool = True, side_px: int = TILE_PX) -> Tile:
     """Trim, fit and letterbox one (H, W, 3) uint8 picture."""
     border = border_pixels(rgb)
     color = median_color(border)
     flat_share = float(_near(border, color).mean() / 255)
     height, width = rgb.shape[:2]
     top, left, bottom, right = content_box(rgb, color) if trim and flat_share >= FLAT_BORDER_SHARE else (0, 0, height, width)
-    tile = letterbox(rgb[top:bottom, left:right], color)
+    tile = letterbox(rgb[top:bottom, left:right], color, side_px)
     return Tile(tile, _near(tile, color) == 0, (top / height, left / width, bottom / height, right / width), color, flat_share)
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cleaning.decisions import duplicate_table
-from cleaning.duplicates import Proven, leak_groups, proven_pairs, stars
+from cleaning.duplicates import CLOSE_TILE_PX, Proven, leak_groups, proven_pairs, stars
 from features.families import feature_matrix, feature_names
 from features.hashes import perceptual_hash
 from features.images import read_picture
+from features.tile import make_tile
 from features.view import make_view
 
 
@@ -20,11 +21,11 @@ def proven(files: list[bytes], **options: float) -> set[tuple[int, int]]:
     pictures = [read_picture(data) for data in files]
     views = [make_view(picture) for picture in pictures]
     features = feature_matrix(views)
-    height, width, aspect = (features[:, feature_names().index(f"background__{name}")] for name in ("box_height", "box_width", "box_log_aspect"))
+    height, width = (features[:, feature_names().index(f"background__{name}")] for name in ("box_height", "box_width"))
     content = np.maximum(height * [p.height for p in pictures], width * [p.width for p in pictures])
-    content = np.where(features[:, feature_names().index("shape__area")] > 0, content, 0)
-    found = proven_pairs(np.array([perceptual_hash(view.half) for view in views]), np.array([view.tile.rgb for view in views]),
-                         np.arange(len(files)), content, aspect, **options)
+    larger = np.array([make_tile(picture.rgb, side_px=CLOSE_TILE_PX).rgb for picture in pictures])
+    found = proven_pairs(np.array([perceptual_hash(view.half_rgb) for view in views]), np.array([view.tile.rgb for view in views]),
+                         np.arange(len(files)), content, larger.__getitem__, **options)
     return set(map(tuple, found.pairs.tolist()))
 
 
