@@ -71,7 +71,8 @@ DEFAULT_ARTIFACTS = Path("artifacts")
 DEFAULT_MAX_PIXELS = 100_000_000  # these are repeated from modules that are too heavy for --help; a test compares them
 DEFAULT_RADIUS = 26
 DEFAULT_MAX_DIFFERENCE = 0.04
-DEFAULT_PHOTO_CUT = 0.7
+DEFAULT_PHOTO_CUT = 0.8
+DEFAULT_LABEL_PRECISION = 0.7
 
 
 @app.command()
@@ -101,7 +102,9 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                                                         "at most.")] = DEFAULT_MAX_DIFFERENCE,
           photo_method: Annotated[PhotoMethod, typer.Option("--photo-method", help="How photographs are told.")] = PhotoMethod.gmm,
           photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photographs score below it.")] = DEFAULT_PHOTO_CUT,
-          drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave suspected wrong labels out.")] = False,
+          drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave the surest wrong labels out.")] = False,
+          label_precision: Annotated[float, typer.Option("--label-precision", min=0, max=1, help="Share of what --drop-wrong-labels leaves out that "
+                                                         "is wrong, at least.")] = DEFAULT_LABEL_PRECISION,
           allow_photos: Annotated[bool, typer.Option("--allow-photos", help="Leave photographs out even if they are more than half.")] = False,
           allow_empty: Annotated[bool, typer.Option("--allow-empty", help="A label may lose all its pictures.")] = False,
           groups: Annotated[Path | None, typer.Option("--groups", help="CSV of path and group: folds never split a group.")] = None,
@@ -115,8 +118,8 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
         import pipeline
         from cleaning.decisions import CleaningSettings
 
-        settings = CleaningSettings(checks, radius, max_difference, photo_method.value, photo_cut, allow_photos, drop_wrong_labels, allow_empty,
-                                    str(groups or ""), group_level, seed)
+        settings = CleaningSettings(checks, radius, max_difference, photo_method.value, photo_cut, allow_photos, drop_wrong_labels, label_precision,
+                                    allow_empty, str(groups or ""), group_level, seed)
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
             if explain:
                 print(pipeline.explanation(workspace, explain))
@@ -234,8 +237,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
         print("\n== clean")
-        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False, False, False, None, 0,
-              None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
+        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False, DEFAULT_LABEL_PRECISION, False,
+              False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
@@ -343,9 +346,10 @@ def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: 
         print(f"photos: {n or 'no'} photographs by {photos['method']} (score under {photos['cut']}); {photos['seeds']} sure ones to begin with, "
               f"{photos['components']} components, silhouette {photos['silhouette']:.2f}, Davies-Bouldin {photos['davies_bouldin']:.2f}")
     if wrong:
-        flagged = decisions[decisions["reason"] == "wrong_label"]
-        what = "left out of training" if (~flagged["keep"]).any() else "flagged and kept; --drop-wrong-labels leaves them out of training"
-        print(f"wrong labels: {len(flagged):,} suspected, {what}; the suggested label's mean probability is {wrong['expected_right'] or 0:.2f}")
+        out = int((~decisions["keep"] & (decisions["reason"] == "wrong_label")).sum())
+        kept = f"{out:,} left out of training" if out else "all kept"
+        print(f"wrong labels: {wrong['suspected']:,} suspected, {kept}; by planted wrong labels at least {wrong['precision'] or 0:.0%} of them are wrong, and "
+              f"{wrong['sure_precision'] or 0:.0%} of the {wrong['sure']:,} that --drop-wrong-labels leaves out")
     print(f"{int(decisions['keep'].sum()):,} of {len(decisions):,} files kept; {result.seconds:.1f} s")
     if target:
         print(f"{written:,} pictures written to {target}")

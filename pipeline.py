@@ -164,7 +164,9 @@ def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
             workspace.notice(f"label {label!r} has too few pictures for its labels to be judged")
         decisions = decide(manifest, found, labels, overrides, settings)
         wrong = labels[labels["wrong"]]
-        told["wrong_labels"] = {"suspected": len(wrong), "expected_right": float(wrong["proba"].mean()) if len(wrong) else None, "not_judged": small}
+        sure = wrong[wrong["precision"] >= settings.label_precision]
+        told["wrong_labels"] = {"suspected": len(wrong), "precision": float(wrong["precision"].min()) if len(wrong) else None,
+                                "sure": len(sure), "sure_precision": float(sure["precision"].min()) if len(sure) else None, "not_judged": small}
     _write_decisions(workspace, manifest, decisions, settings)
     return Cleaned(decisions, manifest, told, time.perf_counter() - started)
 

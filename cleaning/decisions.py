@@ -33,6 +33,7 @@ class CleaningSettings:
     photo_cut: float = CUT
     allow_photos: bool = False  # even where they are more than `MAX_PHOTO_SHARE`
     drop_wrong_labels: bool = False
+    label_precision: float = 0.7  # of the wrong labels that are left out, at least
     allow_empty: bool = False  # a label may lose all its pictures
     groups: str = ""  # a CSV of path and group, which folds must not split
     group_level: int = 0  # the level of folders (1 = label) whose names are such groups
@@ -65,8 +66,8 @@ def decide(manifest: pd.DataFrame, found: pd.DataFrame, labels: pd.DataFrame | N
     """The decisions, indexed like ``manifest`` (columns ``label``, ``sha256``, ``issue`` and perhaps ``fold``).
 
     ``found``: of the readable rows, `duplicate_table`'s columns with ``equal_pixels`` (bool, with its star), and ``photo_score`` with
-    ``photo_evidence``, as far as they were checked; ``labels``: of the rows that were judged, ``score``, ``suggested``, ``proba``, ``wrong``. A
-    suspected wrong label in the held-out part is never left out. Raises `ScratchworkError` when a label or more than half of the
+    ``photo_evidence``, as far as they were checked; ``labels``: of the rows that were judged, ``score``, ``suggested``, ``proba``,
+    ``precision``, ``wrong``. A suspected wrong label in the held-out part is never left out. Raises `ScratchworkError` when a label or more than half of the
     set would be lost and that was not asked for.
     """
     table = pd.DataFrame({"label": manifest["label"], "keep": True, "reason": "", "score": 1.0, "evidence": "", "duplicate_group": "",
@@ -137,7 +138,8 @@ def _decide_labels(table: pd.DataFrame, manifest: pd.DataFrame, labels: pd.DataF
     table.loc[wrong.index, "score"] = table.loc[wrong.index, "label_score"]
     if settings.drop_wrong_labels:
         held_out = (manifest["fold"] == TEST).fillna(False) if "fold" in manifest else pd.Series(False, index=manifest.index)
-        table.loc[wrong.index[~held_out[wrong.index].to_numpy(bool)], "keep"] = False
+        sure = wrong["precision"] >= settings.label_precision
+        table.loc[wrong.index[sure & ~held_out[wrong.index].to_numpy(bool)], "keep"] = False
 
 
 def _leave_out(table: pd.DataFrame, which: pd.Series | np.ndarray, reason: str, score: float | pd.Series) -> None:

@@ -3,7 +3,7 @@
 What no drawing does by chance makes the *seeds*: grain nearly everywhere (almost no pixel whose Laplacian is exactly 0), many
 colours of which none prevails, and a border that is not flat. A Gaussian mixture (rank-Gaussianised features, components by BIC)
 adds the members of components whose middle picture is such a seed; it needs some 5 % of photographs to have one, the seeds need
-five. From them trees learn, in three rounds of self-training across folds, what else is a photograph: on white, in gray, recompressed.
+five. From them trees learn, in rounds of self-training across folds, what else is a photograph: on white, in gray, recompressed.
 No seeds, no photographs. Features: Lienhart & Hartmann 2002; Athitsos, Swain & Frankel 1997; research figures in docs/lab-notes.md.
 
 The contest team's three methods (source A, row A5) stand beside it: k-means with two clusters on the pixels, after a random
@@ -39,9 +39,10 @@ DRAWN_ZERO_SHARE = 0.25  # from here on a picture is a drawing to begin with
 MIN_SEEDS = 5
 COMPONENTS = range(1, 9)
 MIXED_AXES = 5
-ROUNDS = 3
+MIN_ROUNDS, MAX_ROUNDS = 3, 10
+SETTLED = 0.01  # a round that changes so small a share of the photographs is the last
 SURE_PHOTO, SURE_DRAWING = 0.6, 0.2  # of a round, for the next
-CUT = 0.7  # of ``photo_score``: below it a picture is a photograph
+CUT = 0.8  # of ``photo_score``: below it a picture is a photograph
 PIXELS_PX = 32  # side at which source A's methods see a picture
 SAMPLE = 2000  # pictures for the silhouette, whose cost grows with the square
 
@@ -101,11 +102,13 @@ def _self_trained(X: np.ndarray, mixed: np.ndarray, seed: int, jobs: int) -> tup
         return np.where(seeds, 0.5, 1.0), int(seeds.sum()), components
     photo, drawn = seeds, X[:, COLUMNS.index("noise__zero_share")] > DRAWN_ZERO_SHARE
     found = seeds.astype(float)
-    for _ in range(ROUNDS):
+    for number in range(1, MAX_ROUNDS + 1):
         if min(photo.sum(), drawn.sum()) < MIN_SEEDS:
             break
         found = _across_folds(X, photo, photo | drawn, seed, jobs)
-        photo, drawn = found > SURE_PHOTO, found < SURE_DRAWING
+        before, photo, drawn = photo, found > SURE_PHOTO, found < SURE_DRAWING
+        if number >= MIN_ROUNDS and (photo != before).sum() <= SETTLED * photo.sum():
+            break
     return 1 - found, int(seeds.sum()), components
 
 

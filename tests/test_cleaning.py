@@ -63,14 +63,16 @@ def test_the_same_bytes_are_an_exact_duplicate() -> None:
 def test_a_suspected_label_is_flagged_and_in_the_held_out_part_never_removed() -> None:
     """By default all stay; with drop_wrong_labels those that are learned from go."""
     manifest = manifest_of({"a/1": "x", "a/2": "y", "b/3": "z"}).assign(fold=pd.array([-1, 0, 1], dtype="Int64"))
-    labels = pd.DataFrame({"score": [0.1, 0.1, 0.9], "suggested": ["b", "b", "a"], "proba": [0.8, 0.8, 0.1], "wrong": [True, True, False]},
-                          index=manifest.index)
+    labels = pd.DataFrame({"score": [0.1, 0.1, 0.9], "suggested": ["b", "b", "a"], "proba": [0.8, 0.8, 0.1],
+                           "precision": [0.9, 0.9, 0.0], "wrong": [True, True, False]}, index=manifest.index)
     flagged = decide(manifest, found_of(manifest, {}), labels, NOTHING, CleaningSettings())
     assert flagged["reason"].tolist() == ["wrong_label", "wrong_label", ""]
     assert flagged["keep"].all()
     assert flagged.loc["a/1", "evidence"] == "perhaps b (probability 0.80)"
     dropped = decide(manifest, found_of(manifest, {}), labels, NOTHING, CleaningSettings(drop_wrong_labels=True))
     assert dropped["keep"].tolist() == [True, False, True]
+    unsure = decide(manifest, found_of(manifest, {}), labels, NOTHING, CleaningSettings(drop_wrong_labels=True, label_precision=0.95))
+    assert unsure["keep"].all()
 
 
 def test_cleaning_refuses_to_lose_a_label_or_most_of_the_set() -> None:
@@ -237,3 +239,22 @@ def test_a_copy_in_train_and_test_is_impossible() -> None:
         fold = held_out_and_folds(labels, groups, 3, seed, pd.Series(dtype=int))
         assert (fold.groupby(duplicates).nunique() == 1).all()
         assert (fold[own != ""].groupby(own[own != ""]).nunique() == 1).all()
+
+
+@pytest.mark.parametrize("planted", [0, 60, 200])
+def test_the_stated_precision_of_suspects_holds(planted: int) -> None:
+    """Of 2,000 made pictures whose class is known as well as a calibrated model knows it: as many are wrong as is said, at least; where
+    no label is wrong, none is left out."""
+    rng = np.random.default_rng(planted)
+    proba = rng.dirichlet(np.full(8, 0.08), 2000)
+    true = np.array([rng.choice(8, p=p) for p in proba])
+    given = true.copy()
+    given[:planted] = (true[:planted] + rng.integers(1, 8, planted)) % 8
+    check = check_labels(given, proba)
+    sure = check.wrong & (check.precision >= 0.7)
+    assert sure.any() == (planted > 0)
+    for least in (0.5, 0.7):
+        listed = check.wrong & (check.precision >= least)
+        if planted:
+            assert (given != true)[listed].mean() >= least
+            assert listed.sum() > 0.1 * planted

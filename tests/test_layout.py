@@ -162,7 +162,8 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert tuple(cli.Check) == CHECKS
     assert tuple(cli.PhotoMethod) == METHODS
     settings = CleaningSettings()
-    assert (settings.radius, settings.max_difference, settings.photo_cut) == (cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT)
+    assert (settings.radius, settings.max_difference, settings.photo_cut, settings.label_precision) == (
+        cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT, cli.DEFAULT_LABEL_PRECISION)
     assert tuple(cli.Model) == MODELS
 
 
