@@ -100,6 +100,7 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
           radius: Annotated[int, typer.Option("--radius", min=0, max=128, help="Bits of 256 that candidates may differ in.")] = DEFAULT_RADIUS,
           max_difference: Annotated[float, typer.Option("--max-difference", min=0, max=1, help="1 - correlation of two pictures that are the same, "
                                                         "at most.")] = DEFAULT_MAX_DIFFERENCE,
+          turned: Annotated[bool, typer.Option("--turned", help="Mirrored and turned copies are copies too.")] = False,
           photo_method: Annotated[PhotoMethod, typer.Option("--photo-method", help="How photographs are told.")] = PhotoMethod.gmm,
           photo_cut: Annotated[float, typer.Option("--photo-cut", min=0, max=1, help="Photographs score below it.")] = DEFAULT_PHOTO_CUT,
           drop_wrong_labels: Annotated[bool, typer.Option("--drop-wrong-labels", help="Leave the surest wrong labels out.")] = False,
@@ -118,8 +119,8 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
         import pipeline
         from cleaning.decisions import CleaningSettings
 
-        settings = CleaningSettings(checks, radius, max_difference, photo_method.value, photo_cut, allow_photos, drop_wrong_labels, label_precision,
-                                    allow_empty, str(groups or ""), group_level, seed)
+        settings = CleaningSettings(checks, radius, max_difference, turned, photo_method.value, photo_cut, allow_photos, drop_wrong_labels,
+                                    label_precision, allow_empty, str(groups or ""), group_level, seed)
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
             if explain:
                 print(pipeline.explanation(workspace, explain))
@@ -237,8 +238,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
         print("\n== clean")
-        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False, DEFAULT_LABEL_PRECISION, False,
-              False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
+        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, False, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False,
+              DEFAULT_LABEL_PRECISION, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
@@ -348,8 +349,8 @@ def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: 
     if wrong:
         out = int((~decisions["keep"] & (decisions["reason"] == "wrong_label")).sum())
         kept = f"{out:,} left out of training" if out else "all kept"
-        print(f"wrong labels: {wrong['suspected']:,} suspected, {kept}; by planted wrong labels at least {wrong['precision'] or 0:.0%} of them are wrong, and "
-              f"{wrong['sure_precision'] or 0:.0%} of the {wrong['sure']:,} that --drop-wrong-labels leaves out")
+        print(f"wrong labels: {wrong['suspected']:,} suspected, {kept}; by planted wrong labels at least {wrong['precision'] or 0:.0%} of them are "
+              f"wrong, and {wrong['sure_precision'] or 0:.0%} of the {wrong['sure']:,} that --drop-wrong-labels leaves out")
     print(f"{int(decisions['keep'].sum()):,} of {len(decisions):,} files kept; {result.seconds:.1f} s")
     if target:
         print(f"{written:,} pictures written to {target}")

@@ -32,8 +32,9 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from cleaning import duplicates
 from cleaning.decisions import CHECKS, CleaningSettings, decide, duplicate_table
-from cleaning.duplicates import CLOSE_TILE_PX, proven_pairs
+from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
 from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
 from cleaning.overrides import Override, append_override, read_overrides, resolve
@@ -43,6 +44,7 @@ from features.extract import ExtractionSettings, Request, extract, read_tile
 from features.families import feature_names
 from features.files import disk_trouble, whole_file
 from features.images import read_pixels, too_large
+from features.quality import Quality, quality_of
 from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, save_model, settings_card, write_json
@@ -59,7 +61,7 @@ FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
-FINDINGS_VERSION = 2  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
+FINDINGS_VERSION = 3  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 
@@ -444,11 +446,29 @@ def _duplicates(workspace: Workspace, readable: pd.DataFrame, features: np.ndarr
     first = np.flatnonzero(~readable["sha256"].duplicated())
     store = workspace.store
     look = partial(_larger_tile, [str(workspace.data / str(path)) for path in readable.index[first]], workspace.settings)
-    proven = proven_pairs(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first], look, settings.radius,
-                          settings.max_difference, workspace.jobs, workspace.progress("comparing pictures"))
-    found = duplicate_table(readable.assign(pixels=height * width), proven)
+    pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first], look)
+    proven = proven_pairs(pictures, settings.radius, settings.max_difference, settings.turned, workspace.jobs,
+                          workspace.progress("comparing pictures"))
+    found = duplicate_table(_with_quality(workspace, readable.assign(content_px=np.maximum(height, width)), proven), proven)
     found["equal_pixels"] = [str(path) != star and _equal_pixels(workspace, readable, str(path), star) for path, star in found["star"].items()]
     return found
+
+
+def _with_quality(workspace: Workspace, readable: pd.DataFrame, proven: Proven) -> pd.DataFrame:
+    """With ``true_px`` and ``quantizer``; measured of the pictures that have a near copy, and taken as they are of the others."""
+    digests = readable["sha256"].drop_duplicates()
+    copied = readable.loc[digests.index[np.unique(proven.pairs)]]
+    report = workspace.progress("measuring copies")
+    measured = {}
+    for number, (path, sha256) in enumerate(copied["sha256"].items(), 1):
+        try:
+            measured[sha256] = quality_of((workspace.data / str(path)).read_bytes())
+        except (OSError, UnreadablePicture):
+            measured[sha256] = Quality(math.inf, math.inf)  # gone since the scan: nobody is left out for its sake
+        if report:
+            report(number, len(copied))
+    qualities = [measured.get(sha256, Quality(1.0, 0.0)) for sha256 in readable["sha256"]]
+    return readable.assign(true_px=readable["content_px"] / [q.edge_px for q in qualities], quantizer=[q.quantizer for q in qualities])
 
 
 def _larger_tile(files: list[str], settings: ExtractionSettings, position: int) -> np.ndarray:
@@ -529,7 +549,7 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
 
 
 def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: CleaningSettings) -> str:
-    chosen = [f"{name}={getattr(settings, name)}" for name in ("radius", "max_difference", "photo_method", "seed")]
+    chosen = [f"{name}={getattr(settings, name)}" for name in ("radius", "max_difference", "turned", "photo_method", "seed")]
     checks = [check for check in CHECKS[:2] if check in settings.checks]
     lines = [f"{path} {sha} {label}" for path, sha, label in zip(readable.index, readable["sha256"], readable["label"], strict=True)]
     return hashlib.sha256("\n".join([str(FINDINGS_VERSION), workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cleaning.duplicates import MAX_DIFFERENCE, RADIUS, Proven, leak_groups, stars
+from cleaning.duplicates import MAX_DIFFERENCE, RADIUS, TURNS, Proven, leak_groups, stars
 from cleaning.folds import TEST
 from cleaning.photos import CUT
 from features.errors import ScratchworkError
@@ -18,7 +18,7 @@ REASONS = ("unreadable", "photo", "label_conflict", "exact_duplicate", "near_dup
 CHECKS = ("duplicates", "photos", "labels")
 COLUMNS = ["label", "keep", "reason", "score", "evidence", "duplicate_group", "photo_score", "label_score", "decided_by"]
 MACHINE, PERSON = "machine", "person"
-LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM", "TGA", "PCX", "DIB")
+ENLARGED = 1.25  # true resolutions within this factor are the same: an enlarged copy measures up to 1.35 times its original
 MAX_PHOTO_SHARE = 0.5  # above it nothing is left out unless asked: more likely the whole set is photographs
 
 
@@ -29,6 +29,7 @@ class CleaningSettings:
     checks: tuple[str, ...] = CHECKS
     radius: int = RADIUS
     max_difference: float = MAX_DIFFERENCE
+    turned: bool = False  # mirrored and turned copies are copies too
     photo_method: str = "gmm"
     photo_cut: float = CUT
     allow_photos: bool = False  # even where they are more than `MAX_PHOTO_SHARE`
@@ -41,24 +42,27 @@ class CleaningSettings:
 
 
 def duplicate_table(pictures: pd.DataFrame, proven: Proven) -> pd.DataFrame:
-    """Who stands for whom. ``pictures``: readable rows with ``sha256``, ``label``, ``pixels`` (content px squared), ``format``; the pairs
-    are positions in its distinct digests, in order of first appearance.
+    """Who stands for whom. ``pictures``: readable rows with ``sha256``, ``label``, ``true_px`` (length of the content in widths of its edges,
+    or in px where there is no copy) and ``quantizer`` (of JPEG, 0 for lossless); the pairs are positions in its distinct digests, in order
+    of first appearance.
 
-    Indexed like ``pictures``: ``group`` (leak group, named by its smallest digest), ``star`` (the path that stands for it), ``similarity``.
+    Indexed like ``pictures``: ``group`` (leak group, named by its smallest digest), ``star`` (the path that stands for it), ``similarity`` and
+    ``turn`` (of `TURNS`) between the two.
     """
     digests = pictures["sha256"].drop_duplicates()
     position = pd.Series(range(len(digests)), index=digests.to_numpy())
     component = leak_groups(len(digests), proven.pairs)
     names = pd.Series(digests.to_numpy()).groupby(component).min()
-    order = _best_first(pictures)
+    order = _best_first(pictures, component[position[pictures["sha256"]].to_numpy()])
     first = order.drop_duplicates("sha256")
     stands = stars(len(digests), proven.pairs, proven.similarity, position[first["sha256"]].to_numpy())
     best_path = pd.Series(first.index, index=first["sha256"].to_numpy())
-    similarity = dict(zip(map(tuple, proven.pairs.tolist()), proven.similarity.tolist(), strict=True))
+    figures = dict(zip(map(tuple, proven.pairs.tolist()), zip(proven.similarity.tolist(), proven.turn.tolist(), strict=True), strict=True))
     own = position[pictures["sha256"]].to_numpy()
+    similarity, turn = zip(*((1.0, 0) if i == s else figures[min(i, s), max(i, s)] for i, s in zip(own, stands[own], strict=True)), strict=True)
     return pd.DataFrame({
         "group": names[component[own]].to_numpy(), "star": best_path[digests.iloc[stands[own]]].to_numpy(),
-        "similarity": [1.0 if i == s else similarity[min(i, s), max(i, s)] for i, s in zip(own, stands[own], strict=True)]}, index=pictures.index)
+        "similarity": similarity, "turn": turn}, index=pictures.index)
 
 
 def decide(manifest: pd.DataFrame, found: pd.DataFrame, labels: pd.DataFrame | None, overrides: pd.DataFrame,
@@ -67,8 +71,8 @@ def decide(manifest: pd.DataFrame, found: pd.DataFrame, labels: pd.DataFrame | N
 
     ``found``: of the readable rows, `duplicate_table`'s columns with ``equal_pixels`` (bool, with its star), and ``photo_score`` with
     ``photo_evidence``, as far as they were checked; ``labels``: of the rows that were judged, ``score``, ``suggested``, ``proba``,
-    ``precision``, ``wrong``. A suspected wrong label in the held-out part is never left out. Raises `ScratchworkError` when a label or more than half of the
-    set would be lost and that was not asked for.
+    ``precision``, ``wrong``. A suspected wrong label in the held-out part is never left out. Raises `ScratchworkError` when a label
+    or more than half of the set would be lost and that was not asked for.
     """
     table = pd.DataFrame({"label": manifest["label"], "keep": True, "reason": "", "score": 1.0, "evidence": "", "duplicate_group": "",
                           "photo_score": np.nan, "label_score": np.nan, "decided_by": MACHINE}, index=manifest.index)
@@ -121,7 +125,8 @@ def _decide_duplicates(table: pd.DataFrame, duplicates: pd.DataFrame) -> None:
         table.loc[repeats.index, "keep"] = False
         table.loc[repeats.index, "reason"] = np.where(exact, "exact_duplicate", "near_duplicate")
         table.loc[repeats.index, "score"] = np.where(exact, 0.0, 1 - repeats["similarity"])
-        table.loc[repeats.index, "evidence"] = f"repeats {keeper}"
+        turns = repeats["turn"] if keeper == star else [0] * len(repeats)
+        table.loc[repeats.index, "evidence"] = [f"repeats {keeper}" + (f", {TURNS[turn]}" if turn else "") for turn in turns]
 
 
 def _another(members: pd.DataFrame, path: str) -> str:
@@ -177,10 +182,11 @@ def _check_classes(table: pd.DataFrame, settings: CleaningSettings) -> None:
                                "or --skip a check")
 
 
-def _best_first(pictures: pd.DataFrame) -> pd.DataFrame:
-    """Largest content, then lossless before lossy, then the commoner label among copies, then the digest, then the path."""
+def _best_first(pictures: pd.DataFrame, component: np.ndarray) -> pd.DataFrame:
+    """Largest true resolution among copies, then least recompression, then the commoner label, then the digest, then the path."""
     agreed = pictures.groupby(["sha256", "label"])["label"].transform("size")
-    keys = pd.DataFrame({"pixels": -pictures["pixels"], "lossy": ~pictures["format"].isin(LOSSLESS), "agreed": -agreed, "sha256": pictures["sha256"]},
-                        index=pictures.index)
+    largest = pictures["true_px"].groupby(component).transform("max")
+    keys = pd.DataFrame({"smaller": pictures["true_px"] * ENLARGED < largest, "quantizer": pictures["quantizer"], "px": -pictures["true_px"],
+                         "agreed": -agreed, "sha256": pictures["sha256"]}, index=pictures.index)
     keys["place"] = keys.index
-    return pictures.loc[keys.sort_values(["pixels", "lossy", "agreed", "sha256", "place"]).index]
+    return pictures.loc[keys.sort_values(["smaller", "quantizer", "px", "agreed", "sha256", "place"]).index]

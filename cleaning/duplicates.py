@@ -13,7 +13,7 @@ throw c away for the sake of a.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import cv2
 import joblib
@@ -25,8 +25,11 @@ from threadpoolctl import threadpool_limits
 from cleaning.hamming import pairs_within
 from cleaning.registration import closely_compared, compared, prepared
 from features.framing import framed, framing_of
+from features.hashes import HASH_PX, perceptual_hash
 
 RADIUS = 26  # of 256 bits
+TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "mirrored and turned by 90°", "mirrored and turned by 180°",
+         "mirrored and turned by 270°")
 MIN_MASS = 0.1  # gray levels of mean difference from the paper: below it a picture is empty and never compared
 MAX_ASPECT_STEP, ASPECT_STEP_PX = 0.03, 2.0  # between the logarithms of two contents' shapes; and so many px of the smaller one
 MAX_MEAN_STEP = 12.0  # gray levels between two framed tiles' mean colours
@@ -51,37 +54,47 @@ CROWDED_MAX_DIFFERENCE, CROWDED_RATIO = 0.015, 0.6  # the second to the next mos
 
 @dataclass(frozen=True)
 class Proven:
-    """Pairs of positions that show the same: ``pairs`` (m, 2) with i < j, and ``similarity`` (m,) in [0, 1]."""
+    """Pairs of positions that show the same: ``pairs`` (m, 2) with i < j, ``similarity`` (m,) in [0, 1], ``turn`` (m,) of `TURNS`."""
 
     pairs: np.ndarray
     similarity: np.ndarray
+    turn: np.ndarray
 
 
-def proven_pairs(hashes: np.ndarray, tiles: np.ndarray, rows: np.ndarray, content_px: np.ndarray, look: Callable[[int], np.ndarray],
-                 radius: int = RADIUS, max_difference: float = MAX_DIFFERENCE, jobs: int = 1,
+@dataclass(frozen=True)
+class Pictures:
+    """n different pictures. ``hashes`` (n, 32) uint8; ``tiles`` (N, 128, 128, 3) uint8, often a memory map, of which ``rows`` (n,) are theirs;
+    ``content_px`` (n,): the longer side of the content in the file; ``look``: position → its tile at `CLOSE_TILE_PX`, called for doubtful
+    pairs only, in a worker process."""
+
+    hashes: np.ndarray
+    tiles: np.ndarray
+    rows: np.ndarray
+    content_px: np.ndarray
+    look: Callable[[int], np.ndarray]
+
+    def tile(self, position: int) -> np.ndarray:
+        """(128, 128, 3) uint8."""
+        return self.tiles[self.rows[position]]
+
+
+def proven_pairs(pictures: Pictures, radius: int = RADIUS, max_difference: float = MAX_DIFFERENCE, turned: bool = False, jobs: int = 1,
                  progress: Callable[[int, int], None] | None = None) -> Proven:
-    """Every pair of n different pictures that show the same.
+    """Every pair of n different pictures that show the same; with ``turned`` also those that do when one is mirrored or turned."""
+    pairs, _ = pairs_within(pictures.hashes, radius)
+    proven = _proven(pictures, pairs, np.zeros(len(pairs), int), max_difference, jobs, progress)
+    if not turned:
+        return proven
+    pairs, turn = _turned_pairs(pictures, radius)
+    again = _proven(pictures, pairs, turn, max_difference, jobs, progress)
+    new = ~np.isin(again.pairs @ [len(pictures.rows), 1], proven.pairs @ [len(pictures.rows), 1])
+    return Proven(*(np.concatenate([x, y[new]]) for x, y in ((proven.pairs, again.pairs), (proven.similarity, again.similarity),
+                                                             (proven.turn, again.turn))))
 
-    ``hashes`` (n, 32) uint8; ``tiles`` (N, 128, 128, 3) uint8, often a memory map, of which ``rows`` (n,) are these pictures';
-    ``content_px`` (n,): the longer side of the content in the file; ``look``: position → its tile at `CLOSE_TILE_PX`, called for crowds
-    only, in a worker process.
-    """
-    pairs, _ = pairs_within(hashes, radius)
-    pairs = _most_alike(pairs, tiles, rows, content_px)
-    side = np.clip(content_px / CONTENT_PER_SIDE, MIN_SIDE_PX, MAX_SIDE_PX).astype(int)[pairs].min(axis=1)
-    difference, worst, excess = _compared(compared, partial(_stored, tiles, rows), pairs, side, jobs, progress).reshape(-1, 3).T
-    slack = np.where(side < COARSE_PX, COARSE_FACTOR, 1.0)
-    same = (difference <= slack * max_difference) & (worst <= MAX_WORST_PLACE) & (excess <= slack * MAX_EXCESS)
-    crowd = np.bincount(pairs[difference <= CROWD_DIFFERENCE].ravel(), minlength=len(hashes)) > CROWD
-    crowded = crowd[pairs].any(axis=1)
-    likeliest = _ranked(pairs, np.where(same & crowded, difference, np.inf)) < CLOSE_ALIKE
-    close = np.flatnonzero(same & np.where(crowded, likeliest, worst > CLEAR_WORST_PLACE))
-    same &= ~crowded
-    side = np.clip(content_px / CLOSE_CONTENT_PER_SIDE, MIN_SIDE_PX, CLOSE_MAX_SIDE_PX).astype(int)[pairs[close]].min(axis=1)
-    difference[close] = again = _compared(closely_compared, look, pairs[close], side, jobs, progress).ravel()
-    stands_out = (again <= CROWDED_MAX_DIFFERENCE) & (again <= CROWDED_RATIO * _next_difference(pairs[close], again, len(hashes)))
-    same[close] = np.where(crowded[close], stands_out, again <= DOUBTFUL_MAX_DIFFERENCE)
-    return Proven(pairs[same], 1 - np.maximum(difference[same], 0))
+
+def turned_picture(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """Square pixels mirrored left to right where ``turn`` is 4 or more, then turned counter-clockwise ``turn % 4`` times."""
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if turn >= 4 else pixels, turn % 4))
 
 
 def leak_groups(n: int, pairs: np.ndarray) -> np.ndarray:
@@ -109,26 +122,64 @@ def stars(n: int, pairs: np.ndarray, similarity: np.ndarray, order: np.ndarray) 
     return stands
 
 
-def _most_alike(pairs: np.ndarray, tiles: np.ndarray, rows: np.ndarray, content_px: np.ndarray) -> np.ndarray:
-    """The pairs of like shape and colour in which one is among the other's `MOST_ALIKE` by the fine structure of small framed tiles."""
-    used = np.unique(pairs)
-    place = np.zeros(len(rows), int)
-    place[used] = np.arange(len(used))
+def _turned_pairs(pictures: Pictures, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates (m, 2) and how the second of each is turned; a pair may come with several turns."""
+    n = len(pictures.rows)
+    pairs, turns = [], []
+    halves = [cv2.resize(pictures.tile(k), (HASH_PX, HASH_PX), interpolation=cv2.INTER_AREA) for k in range(n)]
+    for turn in range(1, len(TURNS)):
+        hashes = [perceptual_hash(turned_picture(half, turn)) for half in halves]
+        found, _ = pairs_within(np.concatenate([pictures.hashes, np.array(hashes)]), radius)
+        across = found[(found[:, 0] < n) & (found[:, 1] >= n)] - [0, n]
+        pairs.append(across[across[:, 0] < across[:, 1]])
+        turns.append(np.full(len(pairs[-1]), turn))
+    return np.concatenate(pairs), np.concatenate(turns)
+
+
+def _proven(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray, max_difference: float, jobs: int,
+            progress: Callable[[int, int], None] | None) -> Proven:
+    """Which candidates (m, 2), the second of each turned by ``turn`` (m,), show the same."""
+    n = len(pictures.rows)
+    pairs, turn = _most_alike(pictures, pairs, turn)
+    side = np.clip(pictures.content_px / CONTENT_PER_SIDE, MIN_SIDE_PX, MAX_SIDE_PX).astype(int)[pairs].min(axis=1)
+    difference, worst, excess = _compared(compared, pictures.tile, pairs, turn, side, jobs, progress).reshape(-1, 3).T
+    slack = np.where(side < COARSE_PX, COARSE_FACTOR, 1.0)
+    same = (difference <= slack * max_difference) & (worst <= MAX_WORST_PLACE) & (excess <= slack * MAX_EXCESS)
+    crowd = np.bincount(pairs[difference <= CROWD_DIFFERENCE].ravel(), minlength=n) > CROWD
+    crowded = crowd[pairs].any(axis=1)
+    likeliest = _ranked(pairs, np.where(same & crowded, difference, np.inf)) < CLOSE_ALIKE
+    close = np.flatnonzero(same & np.where(crowded, likeliest, worst > CLEAR_WORST_PLACE))
+    same &= ~crowded
+    side = np.clip(pictures.content_px / CLOSE_CONTENT_PER_SIDE, MIN_SIDE_PX, CLOSE_MAX_SIDE_PX).astype(int)[pairs[close]].min(axis=1)
+    difference[close] = again = _compared(closely_compared, pictures.look, pairs[close], turn[close], side, jobs, progress).ravel()
+    stands_out = (again <= CROWDED_MAX_DIFFERENCE) & (again <= CROWDED_RATIO * _next_difference(pairs[close], again, n))
+    same[close] = np.where(crowded[close], stands_out, again <= DOUBTFUL_MAX_DIFFERENCE)
+    return Proven(pairs[same], 1 - np.maximum(difference[same], 0), turn[same])
+
+
+def _most_alike(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of like shape and colour in which one is among the other's `MOST_ALIKE` by the fine structure of small framed tiles, each
+    pair once, as it is most alike; and their turns."""
+    ends = np.stack([pairs[:, 0] * len(TURNS), pairs[:, 1] * len(TURNS) + turn], axis=1)
+    used, place = np.unique(ends, return_inverse=True)
     sketches = np.empty((len(used), SKETCH_PX**2), np.float16)
     means, aspect, mass = np.empty((len(used), 3)), np.empty(len(used)), np.empty(len(used))
-    for k, position in enumerate(used.tolist()):
-        tile = tiles[rows[position]]
+    for k, (position, turned) in enumerate(zip(*np.divmod(used, len(TURNS)), strict=True)):
+        tile = turned_picture(pictures.tile(int(position)), int(turned))
         framing = framing_of(tile)
         drawn = framed(tile, framing, len(tile))
         means[k], aspect[k], mass[k] = cv2.mean(drawn)[:3], np.log(framing.spread_x / framing.spread_y), framing.mass
         sketches[k] = _sketch(cv2.resize(cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY), (SKETCH_PX, SKETCH_PX), interpolation=cv2.INTER_AREA))
-    left, right = place[pairs[:, 0]], place[pairs[:, 1]]
+    left, right = place.reshape(-1, 2).T
     likeness = _correlations(sketches, left, right)
     likely = ((np.abs(means[left] - means[right]).max(axis=1) <= MAX_MEAN_STEP) & (likeness >= MIN_LIKENESS)
-              & (np.abs(aspect[left] - aspect[right]) <= MAX_ASPECT_STEP + ASPECT_STEP_PX / content_px[pairs].min(axis=1))
+              & (np.abs(aspect[left] - aspect[right]) <= MAX_ASPECT_STEP + ASPECT_STEP_PX / pictures.content_px[pairs].min(axis=1))
               & (np.minimum(mass[left], mass[right]) >= MIN_MASS))
-    pairs, likeness = pairs[likely], likeness[likely]
-    return pairs[_ranked(pairs, -likeness) < MOST_ALIKE]
+    order = np.flatnonzero(likely)[np.argsort(-likeness[likely], kind="stable")]
+    order = np.sort(order[np.unique(pairs[order], axis=0, return_index=True)[1]])
+    pairs, turn, likeness = pairs[order], turn[order], likeness[order]
+    chosen = _ranked(pairs, -likeness) < MOST_ALIKE
+    return pairs[chosen], turn[chosen]
 
 
 def _sketch(small: np.ndarray) -> np.ndarray:
@@ -166,30 +217,27 @@ def _rank_within(owners: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _compared(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.ndarray, side: np.ndarray, jobs: int,
+def _compared(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.ndarray, turn: np.ndarray, side: np.ndarray, jobs: int,
               progress: Callable[[int, int], None] | None) -> np.ndarray:
-    """(m, …) ``figures`` of pairs of positions, at (m,) sides; the same for any number of ``jobs``."""
+    """(m, …) ``figures`` of pairs of positions, the second turned, at (m,) sides; the same for any number of ``jobs``."""
     chunks = [slice(start, start + CHUNK_PAIRS) for start in range(0, len(pairs), CHUNK_PAIRS)]
     parts = []
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         run = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator", batch_size=1)
-        for part in run(joblib.delayed(_compared_chunk)(figures, look, pairs[chunk], side[chunk]) for chunk in chunks):
+        for part in run(joblib.delayed(_compared_chunk)(figures, look, pairs[chunk], turn[chunk], side[chunk]) for chunk in chunks):
             parts.append(part)
             if progress:
                 progress(sum(map(len, parts)), len(pairs))
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _compared_chunk(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.ndarray, sides: np.ndarray) -> np.ndarray:
+def _compared_chunk(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.ndarray, turns: np.ndarray, sides: np.ndarray) -> np.ndarray:
     cv2.setNumThreads(1)
-    at = lru_cache(KEPT_PICTURES)(lambda position, side_px: prepared(seen(position), side_px))
     seen = lru_cache(KEPT_PICTURES)(look)
+    at = lru_cache(KEPT_PICTURES)(lambda position, turn, side_px: prepared(turned_picture(seen(position), turn), side_px))
     with threadpool_limits(1):  # the same sums in the same order for any number of workers
-        return np.array([figures(at(i, side), at(j, side)) for (i, j), side in zip(pairs.tolist(), sides.tolist(), strict=True)])
-
-
-def _stored(tiles: np.ndarray, rows: np.ndarray, position: int) -> np.ndarray:
-    return tiles[rows[position]]
+        return np.array([figures(at(i, 0, side), at(j, turn, side))
+                         for (i, j), turn, side in zip(pairs.tolist(), turns.tolist(), sides.tolist(), strict=True)])
 
 
 def _next_difference(pairs: np.ndarray, difference: np.ndarray, n: int) -> np.ndarray:

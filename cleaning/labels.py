@@ -31,7 +31,8 @@ class LabelCheck(NamedTuple):
 
 
 def label_table(paths: pd.Index, labels: np.ndarray, proba: np.ndarray, classes: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """`check_labels` of n ``paths`` with ``labels`` (n,): columns ``score``, ``suggested`` (a label), ``proba``, ``precision``, ``wrong``; the labels not judged."""
+    """`check_labels` of n ``paths`` with ``labels`` (n,): columns ``score``, ``suggested`` (a label), ``proba``, ``precision``, ``wrong``;
+    and the labels that were not judged."""
     position = {label: code for code, label in enumerate(classes)}
     check = check_labels(np.array([position[label] for label in labels.tolist()]), proba)
     table = pd.DataFrame({"score": check.score, "suggested": [classes[code] for code in check.suggested], "proba": check.proba,

@@ -28,7 +28,7 @@ def manifest_of(rows: dict[str, str]) -> pd.DataFrame:
 
 def found_of(manifest: pd.DataFrame, stars: dict[str, str], photo: dict[str, float] | None = None) -> pd.DataFrame:
     star = [stars.get(path, path) for path in manifest.index]
-    return pd.DataFrame({"group": star, "star": star, "similarity": 0.99, "equal_pixels": False, "photo_evidence": "grain",
+    return pd.DataFrame({"group": star, "star": star, "similarity": 0.99, "turn": 0, "equal_pixels": False, "photo_evidence": "grain",
                          "photo_score": [(photo or {}).get(path, 1.0) for path in manifest.index]}, index=manifest.index)
 
 

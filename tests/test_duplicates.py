@@ -2,17 +2,19 @@
 
 import io
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
-from cleaning.decisions import duplicate_table
-from cleaning.duplicates import CLOSE_TILE_PX, Proven, leak_groups, proven_pairs, stars
+from cleaning.decisions import ENLARGED, duplicate_table
+from cleaning.duplicates import CLOSE_TILE_PX, TURNS, Pictures, Proven, leak_groups, proven_pairs, stars, turned_picture
 from features.families import feature_matrix, feature_names
 from features.hashes import perceptual_hash
 from features.images import read_picture
+from features.quality import quality_of
 from features.tile import make_tile
 from features.view import make_view
 
@@ -24,8 +26,8 @@ def proven(files: list[bytes], **options: float) -> set[tuple[int, int]]:
     height, width = (features[:, feature_names().index(f"background__{name}")] for name in ("box_height", "box_width"))
     content = np.maximum(height * [p.height for p in pictures], width * [p.width for p in pictures])
     larger = np.array([make_tile(picture.rgb, side_px=CLOSE_TILE_PX).rgb for picture in pictures])
-    found = proven_pairs(np.array([perceptual_hash(view.half_rgb) for view in views]), np.array([view.tile.rgb for view in views]),
-                         np.arange(len(files)), content, larger.__getitem__, **options)
+    found = proven_pairs(Pictures(np.array([perceptual_hash(view.half_rgb) for view in views]), np.array([view.tile.rgb for view in views]),
+                                  np.arange(len(files)), content, larger.__getitem__), **options)
     return set(map(tuple, found.pairs.tolist()))
 
 
@@ -74,6 +76,15 @@ def test_another_colour_is_another_picture(encoded: Callable) -> None:
     assert proven([encoded(arrow("red")), encoded(arrow("blue")), encoded(arrow("#d01818"))]) <= {(0, 2)}
 
 
+@pytest.mark.parametrize("turn", range(1, 8), ids=lambda turn: TURNS[turn])
+def test_turned_copies_are_found_where_asked_for(turn: int, drawing: Callable, encoded: Callable) -> None:
+    """Every mirroring and turning of a drawing is its copy with ``turned`` and another picture without."""
+    image = drawing(1, 240, 200, 30)
+    files = [encoded(image), jpeg(Image.fromarray(turned_picture(np.asarray(image), turn)), 80), encoded(drawing(2, 240, 200, 30))]
+    assert proven(files) == set()
+    assert proven(files, turned=True) == {(0, 1)}
+
+
 def test_empty_pages_are_nobodys_duplicates(encoded: Callable) -> None:
     """Pictures without content say nothing of each other."""
     assert proven([encoded(Image.new("RGB", (n, n), "white")) for n in (40, 80, 300)]) == set()
@@ -110,15 +121,30 @@ def test_every_member_of_a_star_is_linked_to_its_head() -> None:
             assert i != head or not any(rank[j] < rank[i] and stands[j] == j and (i, j) in links for j in range(n))
 
 
-def test_the_largest_and_lossless_picture_stands_for_its_copies() -> None:
-    """By content size, then format, then digest; never by the order in which the files are listed."""
-    rows = [("cat/small.png", "c3", 100.0, "PNG"), ("cat/big.jpg", "c1", 900.0, "JPEG"), ("cat/big.png", "c2", 900.0, "PNG"),
-            ("cat/other.png", "c9", 50.0, "PNG")]
-    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
-        pictures = pd.DataFrame([rows[k] for k in order], columns=["path", "sha256", "pixels", "format"]).set_index("path").assign(label="cat")
+def test_the_best_picture_stands_for_its_copies() -> None:
+    """By true resolution, then recompression, then digest; an enlarged and recompressed copy does not stand; nor does the order matter."""
+    rows = [("cat/small.png", "c3", 100.0, 0.0), ("cat/big.jpg", "c1", 300.0, 9.0), ("cat/big.png", "c2", 290.0, 0.0),
+            ("cat/enlarged.jpg", "c0", 340.0, 20.0), ("cat/other.png", "c9", 50.0, 0.0)]
+    for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 3, 0, 4, 2]):
+        pictures = pd.DataFrame([rows[k] for k in order], columns=["path", "sha256", "true_px", "quantizer"]).set_index("path").assign(label="cat")
         at = {sha: k for k, sha in enumerate(pictures["sha256"])}
-        pairs = np.sort([[at["c1"], at["c2"]], [at["c1"], at["c3"]], [at["c2"], at["c3"]]], axis=1)
-        table = duplicate_table(pictures, Proven(pairs, np.full(3, 0.99)))
-        assert table["star"].to_dict() == {"cat/small.png": "cat/big.png", "cat/big.jpg": "cat/big.png", "cat/big.png": "cat/big.png",
+        pairs = np.sort([[at[a], at[b]] for a, b in combinations(["c0", "c1", "c2", "c3"], 2)], axis=1)
+        table = duplicate_table(pictures, Proven(pairs, np.full(len(pairs), 0.99), np.zeros(len(pairs), int)))
+        assert table["star"].to_dict() == {**dict.fromkeys(["cat/small.png", "cat/big.jpg", "cat/big.png", "cat/enlarged.jpg"], "cat/big.png"),
                                            "cat/other.png": "cat/other.png"}
-        assert table["group"].to_dict() == {"cat/small.png": "c1", "cat/big.jpg": "c1", "cat/big.png": "c1", "cat/other.png": "c9"}
+        assert set(table["group"]) == {"c0", "c9"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_quality_sees_through_enlarging_and_recompression(seed: int, drawing: Callable, encoded: Callable) -> None:
+    """In widths of its edges an enlarged copy is hardly larger and a reduced one much smaller; JPEG's tables say how coarse it is."""
+    image = drawing(seed, 300, 260, 40)
+
+    def true_px(copy: Image.Image) -> float:
+        return copy.width / quality_of(encoded(copy)).edge_px
+    enlarged, reduced = image.resize((390, 338), Image.Resampling.BILINEAR), image.resize((150, 130), Image.Resampling.BOX)
+    assert true_px(enlarged) < ENLARGED * true_px(image)
+    assert true_px(reduced) * ENLARGED < true_px(image)
+    tables = [quality_of(data).quantizer for data in (encoded(image), jpeg(image, 95), jpeg(image, 75), jpeg(image, 50))]
+    assert tables == sorted(tables)
+    assert tables[0] == 0
