@@ -1,9 +1,9 @@
 """All pairs of hashes within a Hamming radius: complete, in memory bounded by the answer.
 
-Every hash is compared with every other, in blocks that stay in the processor's cache: 2.5 ns a pair of 256 bits on one core. Multi-index
-hashing (Norouzi, Punjani & Fleet, CVPR 2012) compares fewer pairs where the hashes' words are spread evenly. Those of drawings
-are not: much of a drawing is flat, every sixth shares its top rows' word with any other, and such tables then hold more
-candidates than there are pairs. Figures: docs/lab-notes.md.
+Every hash is compared with every other, in blocks that stay in the processor's cache. Multi-index hashing (Norouzi, Punjani &
+Fleet, CVPR 2012) compares fewer pairs where the hashes' words are spread evenly. Those of drawings are not: a drawing is flat in
+many places, so that a third of all hashes can share a word, and such tables then hold more candidates than there are pairs.
+Figures: docs/lab-notes.md.
 """
 
 from collections.abc import Iterator
@@ -56,5 +56,7 @@ class _Block:
         apart[:] = 0
         for one, two in zip(rows, columns, strict=True):
             np.add(apart, np.bitwise_count(np.bitwise_xor(one[:, None], two, out=differing), out=count), out=apart)
+            if apart.min() > radius:  # of scattered hashes nearly every block ends here, after half of the words
+                return np.empty((3, 0), int)
         row, column = np.divmod(np.flatnonzero(np.less_equal(apart, radius, out=is_near)), columns.shape[1])
         return np.stack([row, column, apart[row, column]])
