@@ -256,17 +256,35 @@ def peak_memory(data: Path, files: int, jobs: int) -> dict[str, float]:
     """Peak resident MiB of a fresh process that only extracts, and of the largest of its workers."""
     print(f"memory at {files:,} files", file=sys.stderr)
     command = [sys.executable, __file__, "--only", "ours", "--data", str(data), "--files", str(files), "--jobs", str(jobs)]
+    done = watched(command)
+    return {"files": json.loads(done.output)["files"], "parent_mib": done.parent_mib, "largest_worker_mib": done.largest_worker_mib}
+
+
+class Watched(NamedTuple):
+    """A program that was run to its end, or stopped at its limit: what it printed, and the peak resident memory of it and its largest worker."""
+
+    output: str
+    parent_mib: float
+    largest_worker_mib: float
+    stopped: bool
+
+
+def watched(command: list[str], limit_s: float = float("inf")) -> Watched:
+    """Run a program, for ``limit_s`` at most, and look at its memory. Raises `BenchmarkError` where it fails."""
     peaks: dict[int, float] = {}
+    end = time.monotonic() + limit_s
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
+        while process.poll() is None and time.monotonic() < end:
             for member in family(process.pid):
                 peaks[member.pid] = peak_mib(member, peaks.get(member.pid, 0.0))
             time.sleep(SAMPLE_S)
+        stopped = process.poll() is None
+        for member in family(process.pid) if stopped else []:
+            member.kill()
         output = process.communicate()[0]
-    if process.returncode:
+    if process.returncode and not stopped:
         raise BenchmarkError(f"{shlex.join(command)} ended with exit code {process.returncode}; its message is above")
-    parent = peaks.pop(process.pid)
-    return {"files": json.loads(output)["files"], "parent_mib": parent, "largest_worker_mib": max(peaks.values(), default=0.0)}
+    return Watched(output, peaks.pop(process.pid), max(peaks.values(), default=0.0), stopped)
 
 
 def family(pid: int) -> list[psutil.Process]:
