@@ -68,9 +68,10 @@ def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups
 def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,
             conduct: Conduct, name: str) -> Fitted:
     """One network; ``learn`` and ``watch`` are masks (n,)."""
-    if learn.sum() < 2 or len(set(codes[learn].tolist())) < 2:
-        raise ScratchworkError(f"{name} would learn from {learn.sum()} pictures of {len(set(codes[learn].tolist()))} labels; at least two of each are "
-                               "needed: add pictures or give fewer --folds")
+    labels = len(set(codes[learn].tolist()))
+    if labels < 2:
+        raise ScratchworkError(f"{name} would learn from {learn.sum()} pictures of {labels} label; at least two labels are needed: add pictures or "
+                               "give other --folds")
     task = Task(pictures.take(learn), codes[learn], pictures.take(watch), codes[watch], n_classes, number)
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {asdict(p)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)

@@ -28,6 +28,7 @@ from models.recipes import CnnParameters
 from models.tensors import border_colors, chosen_device, chosen_precision, mean_and_deviation, sized_tiles
 
 LOOK_EVERY = 32  # steps between two looks for a loss that is no number; each makes the device wait
+Forward = Callable[[torch.Tensor], torch.Tensor]
 MIN_PART = 2  # pictures, fewer have no batch statistics
 
 
@@ -86,7 +87,7 @@ class Training:
         self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, _seed_of(p.seed, task.number))
         small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
         self.network.mean, self.network.deviation = mean_and_deviation(small)
-        self.network.to(device, memory_format=torch.channels_last)
+        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.optimizer = _optimizer(self.network, p)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
@@ -135,7 +136,7 @@ def fit_network(task: Task, p: CnnParameters, checkpoint: Checkpoint | None = No
     stored = read_checkpoint(checkpoint.file, checkpoint.key) if checkpoint and checkpoint.resume else None
     if stored:
         training.restore(stored)
-    forward = torch.compile(training.network) if p.compiled else training.network
+    forward: Forward = torch.compile(training.network) if p.compiled else training.network
     watched = sized_tiles(task.watch, p.size, p.gray, device)
     with _repeatable(p.deterministic):
         while len(training.history) < p.epochs and not _out_of_patience(training):
@@ -172,7 +173,7 @@ def drawn_order(codes: np.ndarray, sampling: float, rng: np.random.Generator) ->
     return rng.permutation(np.concatenate(rounds))
 
 
-def _one_epoch(t: Training, forward: torch.nn.Module, watched: torch.Tensor, notice: Callable[[str], None]) -> None:
+def _one_epoch(t: Training, forward: Forward, watched: torch.Tensor, notice: Callable[[str], None]) -> None:
     started = time.perf_counter()
     number, p = len(t.history), t.p
     rng = np.random.default_rng([p.seed, t.task.number, number])
@@ -206,7 +207,7 @@ def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
     return np.array_split(order, max(1, len(order) // size))
 
 
-def _step(t: Training, forward: torch.nn.Module, batch: np.ndarray, rng: np.random.Generator, notice: Callable[[str], None]) -> torch.Tensor:
+def _step(t: Training, forward: Forward, batch: np.ndarray, rng: np.random.Generator, notice: Callable[[str], None]) -> torch.Tensor:
     """One step on the pictures at these positions; the loss. Where memory is short, the batch goes through in parts."""
     x, fill = t.pictures_of(t.p.size_in(len(t.history)))
     rows = torch.from_numpy(batch).to(t.device)
@@ -228,7 +229,7 @@ def _step(t: Training, forward: torch.nn.Module, batch: np.ndarray, rng: np.rand
     return loss
 
 
-def _gradients(t: Training, forward: torch.nn.Module, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _gradients(t: Training, forward: Forward, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     t.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=t.device)
     for part, wanted in zip(x.chunk(t.parts), targets.chunk(t.parts), strict=True):
@@ -270,8 +271,8 @@ def _stop_at_nan(losses: torch.Tensor, first_step: int, epoch: int, p: CnnParame
     bad = torch.nonzero(~torch.isfinite(losses))
     if len(bad):
         step = first_step + int(bad[0])
-        raise ScratchworkError(f"the loss is {float(losses[bad[0]])} at step {step} (epoch {epoch + 1}, learning rate up to {p.learning_rate:g}): the "
-                               f"training diverged; try --learning-rate {p.learning_rate / 4:g}, a longer --warm-up, or --precision float32")
+        raise ScratchworkError(f"the loss is {float(losses[bad[0]])} at step {step} (epoch {epoch + 1}, learning rate up to {p.learning_rate:g}): "
+                               f"the training diverged; try --learning-rate {p.learning_rate / 4:g}, a longer --warm-up, or --precision float32")
 
 
 def _out_of_patience(t: Training) -> bool:

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from models.recipes import CnnParameters
 from models.networks import Scaled, make_network
 from models.pictures import Pictures
+from models.recipes import CnnParameters
 from models.tensors import chosen_device, sized_tiles
 from models.trained import Progress
 
@@ -46,7 +46,7 @@ def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -
     """A network with saved weights, ready to predict."""
     network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3)
     network.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in state.items()})
-    return network.eval().to(memory_format=torch.channels_last)
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def state_of(network: torch.nn.Module) -> dict[str, np.ndarray]:

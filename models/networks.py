@@ -16,6 +16,9 @@ RESNET50_BLOCKS = ((64, 3), (128, 4), (256, 6), (512, 3))
 class Scaled(nn.Module):
     """A network behind the training pictures' mean and deviation, which are saved with it."""
 
+    mean: torch.Tensor  # (1, C, 1, 1)
+    deviation: torch.Tensor  # (1, C, 1, 1)
+
     def __init__(self, body: nn.Module, channels: int) -> None:
         super().__init__()
         self.body = body
@@ -34,7 +37,7 @@ class Residual(nn.Module):
         super().__init__()
         self.first = _convolution(channels, channels, 3)
         self.second = _convolution(channels, channels, 3)
-        nn.init.zeros_(self.second[1].weight)
+        nn.init.zeros_(self.second.get_parameter("1.weight"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, H, W) → the same shape."""
