@@ -265,6 +265,38 @@ class TrainOutcome:
     seconds: float
 
 
+@dataclass(frozen=True)
+class LearningData:
+    """``kept``: the manifest's rows that are learned from or held out, with ``label``, ``group``, ``fold``; ``pictures`` in their order."""
+
+    kept: pd.DataFrame
+    classes: list[str]
+    pictures: Pictures
+
+    @property
+    def fold(self) -> np.ndarray:
+        """(n,) int, `TEST` in the held-out part."""
+        return self.kept["fold"].to_numpy(int)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) str."""
+        return self.kept["label"].to_numpy(str)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(n,) int: positions in ``classes``."""
+        return self.kept["label"].map({label: code for code, label in enumerate(self.classes)}).to_numpy(int)
+
+
+def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool = False) -> LearningData:
+    """What cleaning keeps, with its held-out part and folds."""
+    manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
+    manifest = draw_split(workspace, manifest, decisions, folds, redraw)
+    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
+    return LearningData(kept, natural_order(kept["label"].tolist()), _pictures(workspace, kept["sha256"]))
+
+
 def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParameters | CnnParameters | None" = None, refit: bool = False,
           redraw: bool = False, resume: bool = False) -> TrainOutcome:
     """Train on the kept, labelled pictures; save the model, its sidecar and the honest probabilities.
@@ -272,15 +304,13 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
     ``folds``: None for the usual number, of which a network is then watched on the first only. ``resume``: networks only.
     """
     started = time.perf_counter()
-    manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
-    manifest = draw_split(workspace, manifest, decisions, DEFAULT_FOLDS if folds is None else folds, redraw)
-    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
-    classes = natural_order(kept["label"].tolist())
+    data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
+    kept, classes, fold = data.kept, data.classes, data.fold
     if isinstance(parameters, CnnParameters):
-        name, trained = "cnn", _train_cnn(workspace, kept, classes, parameters, folds is not None, refit, resume)
+        name, trained = "cnn", _train_cnn(workspace, data, parameters, folds is not None, refit, resume)
     else:
-        name, (parameters, trained) = "lgbm", _train_lgbm(workspace, kept, classes, parameters, refit)
-    fold, truth = kept["fold"].to_numpy(int), kept["label"].to_numpy(object)
+        name, (parameters, trained) = "lgbm", _train_lgbm(workspace, data, parameters, refit)
+    truth = kept["label"].to_numpy(object)
     honest, held = trained.judged & (fold >= 0), fold < 0
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
@@ -294,24 +324,21 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
 
 
-def _train_lgbm(workspace: Workspace, kept: pd.DataFrame, classes: list[str], parameters: "LgbmParameters | None",
-                refit: bool) -> tuple["LgbmParameters", Trained]:
+def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
     from models.lgbm import LgbmParameters
     from models.training import train_lgbm
 
     parameters = parameters or LgbmParameters(seed=workspace.seed)
-    return parameters, train_lgbm(_pictures(workspace, kept["sha256"]), kept["label"].to_numpy(str), classes, kept["group"].to_numpy(),
-                                  kept["fold"].to_numpy(int), parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
+    return parameters, train_lgbm(data.pictures, data.labels, data.classes, data.kept["group"].to_numpy(), data.fold, parameters,
+                                  workspace.settings, refit, workspace.jobs, workspace.progress)
 
 
-def _train_cnn(workspace: Workspace, kept: pd.DataFrame, classes: list[str], parameters: CnnParameters, every_fold: bool, refit: bool,
-               resume: bool) -> Trained:
+def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool) -> Trained:
     """The history goes into a CSV and a figure; the rest is told by the sidecar."""
     from models.cnn_training import Conduct, train_cnn
 
-    conduct = Conduct(workspace.artifacts, data_digest(kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
-    trained = train_cnn(_pictures(workspace, kept["sha256"]), kept["label"].to_numpy(str), classes, kept["group"].to_numpy(),
-                        kept["fold"].to_numpy(int), parameters, workspace.settings, conduct)
+    conduct = Conduct(workspace.artifacts, data_digest(data.kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
+    trained = train_cnn(data.pictures, data.labels, data.classes, data.kept["group"].to_numpy(), data.fold, parameters, workspace.settings, conduct)
     history = trained.told.pop("history")
     write_table(history.set_index("network"), workspace.artifacts / "cnn.history.csv")
     write_curves(history, workspace.artifacts / "figures" / "cnn.png")
