@@ -293,7 +293,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())
-    with _trouble():
+    with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model == Model.cnn)):
         if model == Model.stack:
             raise ScratchworkError("--model stack is not built yet; --model lgbm and cnn are")
         if model == Model.cnn and balance is not None:
@@ -413,7 +413,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _trouble() -> Iterator[None]:
+def _trouble(again: str = "what was extracted so far is kept, run the same command to go on") -> Iterator[None]:
     """Expected trouble is one line and exit code 1; Ctrl-C is 130; anything else is a bug and keeps its traceback."""
     from features.errors import UnreadablePicture
 
@@ -423,7 +423,7 @@ def _trouble() -> Iterator[None]:
         _say(f"error: {error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        _say("interrupted; what was extracted so far is kept, run the same command to go on")
+        _say(f"interrupted; {again}")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader of stdout, head for example, has gone
         sys.stderr.close()

@@ -321,6 +321,8 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
             "folds": int(fold.max()) + 1, **trained.told, "refit": refit, "trained_on": learned_from,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
     save_model(trained.model, file, card)
+    if name == "cnn":
+        _forget_checkpoints(workspace.artifacts)
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
 
 
@@ -343,6 +345,12 @@ def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParamete
     write_table(history.set_index("network"), workspace.artifacts / "cnn.history.csv")
     write_curves(history, workspace.artifacts / "figures" / "cnn.png")
     return trained
+
+
+def _forget_checkpoints(folder: Path) -> None:
+    from models.cnn_training import forget_checkpoints
+
+    forget_checkpoints(folder)
 
 
 def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: int, versions: int, file: Path) -> list[str]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training throughput on a GPU: everything on the device, beside the same network fed by a DataLoader.
 
-    python benchmarks/cnn_gpu.py [--size 128] [--width 128] [--batch 256] [--pictures 8192] [--seconds 20] [--workers 16]
+    python benchmarks/cnn_gpu.py [--size 128] [--width 64] [--batch 256] [--pictures 8192] [--seconds 20] [--workers 16]
 
 ours       whole dataset one uint8 tensor on the device, batched augmentation, bfloat16, channels last, AdamW, moving average: the
            training loop itself (`models.fitting`), plain and through torch.compile
@@ -63,7 +63,7 @@ class Augmented(Dataset):
 def main() -> int:
     """All sides, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"size": 128, "width": 128, "batch": 256, "pictures": 8192, "seconds": 20, "workers": 16}.items():
+    for name, value in {"size": 128, "width": 64, "batch": 256, "pictures": 8192, "seconds": 20, "workers": 16}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     chosen = parser.parse_args()
     if not torch.cuda.is_available():

@@ -59,8 +59,6 @@ def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups
         model = CnnClassifier(replace(p, device="auto"), settings)
         if conduct.refit:
             states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
-    for file in conduct.folder.glob("cnn.*.checkpoint"):
-        file.unlink()
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, states, decision), proba, predicted, _told(fitted, watched_folds, device.type))
 
@@ -103,6 +101,12 @@ def _decided(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, groups: np.nd
         proba[held_out] = decision.proba(raw[held_out])
         chosen[held_out] = decision.codes(proba[held_out])
     return decision, proba, chosen
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Once the model is saved nothing is left to resume."""
+    for file in folder.glob("cnn.*.checkpoint"):
+        file.unlink()
 
 
 def epoch_line(name: str, e: Epoch, epochs: int) -> str:

@@ -133,20 +133,40 @@ def fit_network(task: Task, p: CnnParameters, checkpoint: Checkpoint | None = No
     """Train one network. ``on_epoch`` hears of every epoch, ``notice`` of anything out of the ordinary."""
     device = chosen_device(p.device)
     training = Training(task, p, device, chosen_precision(p.precision, device))
-    stored = read_checkpoint(checkpoint.file, checkpoint.key) if checkpoint and checkpoint.resume else None
+    tell = notice or _silent
+    stored = _stored(checkpoint, tell)
     if stored:
         training.restore(stored)
     forward: Forward = torch.compile(training.network) if p.compiled else training.network
     watched = sized_tiles(task.watch, p.size, p.gray, device)
     with _repeatable(p.deterministic):
         while len(training.history) < p.epochs and not _out_of_patience(training):
-            _one_epoch(training, forward, watched, notice or (lambda message: None))
+            _one_epoch(training, forward, watched, tell)
             if checkpoint:
                 write_checkpoint(training.content(checkpoint.key), checkpoint.file)
             if on_epoch:
                 on_epoch(training.history[-1])
     training.network.load_state_dict(training.best or training.weights())
     return Fitted(state_of(training.network), training.history, training.best_epoch or len(training.history))
+
+
+def _stored(checkpoint: Checkpoint | None, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """What to go on from, and a word where that is not what one might expect."""
+    if not checkpoint or not (checkpoint.resume or checkpoint.file.exists()):
+        return None
+    if not checkpoint.resume:
+        tell(f"{checkpoint.file} of an interrupted training will be replaced; --resume would have gone on from it")
+        return None
+    found = read_checkpoint(checkpoint.file, checkpoint.key)
+    if found:
+        tell(f"going on after epoch {len(found['history'])}, from {checkpoint.file}")
+    elif checkpoint.file.exists():
+        tell(f"{checkpoint.file} is of other pictures or other options; starting anew")
+    return found
+
+
+def _silent(message: str) -> None:
+    """Where notices go when nobody listens."""
 
 
 def rate_at(done: float, step: int, p: CnnParameters) -> float:

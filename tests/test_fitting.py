@@ -19,7 +19,7 @@ from models import fitting
 from models.artifacts import load_model, save_model, settings_card
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.cnn import CnnClassifier
-from models.cnn_training import Conduct, train_cnn
+from models.cnn_training import Conduct, forget_checkpoints, train_cnn
 from models.decision import Decision
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
 from models.inference import log_proba_of_states, state_of
@@ -102,6 +102,16 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
     again = fit_network(task_of(12), SMALL, Checkpoint(tmp_path / "c", "key", True), told.append)
     assert told == []
     assert same(first.state, again.state)
+
+
+def test_a_checkpoint_is_not_replaced_without_a_word(tmp_path: Path) -> None:
+    """Without --resume, and with it when the options are others, the run starts anew and says so; going on is said too."""
+    for key, resume, said in [("a", False, []), ("a", False, ["--resume would have gone on"]), ("b", True, ["starting anew"]),
+                              ("b", True, ["going on after epoch 1"])]:
+        told: list[str] = []
+        fit_network(task_of(8), replace(SMALL, epochs=1), Checkpoint(tmp_path / "c", key, resume), notice=told.append)
+        assert len(told) == len(said)
+        assert all(word in line for word, line in zip(said, told, strict=True))
 
 
 def test_a_checkpoint_that_is_cut_or_of_another_training_is_not_loaded(tmp_path: Path) -> None:
@@ -217,12 +227,14 @@ def train_small(folder: Path, every_fold: bool = False, refit: bool = False, fol
 
 @pytest.mark.parametrize("every_fold", [False, True])
 def test_probabilities_are_of_pictures_not_learned_from(tmp_path: Path, every_fold: bool) -> None:
-    """One network judges its watched fold and the held-out part; fold models judge everything. No checkpoint is left."""
+    """One network judges its watched fold and the held-out part; fold models judge everything."""
     trained, fold = train_small(tmp_path, every_fold)
     assert trained.judged.tolist() == ([True] * 30 if every_fold else (fold <= 0).tolist())
     assert np.allclose(trained.proba[trained.judged].sum(1), 1)
     assert set(trained.predicted[~trained.judged]) <= {""}
     assert len(trained.model.networks_) == (4 if every_fold else 1)
+    assert len(os.listdir(tmp_path)) == len(trained.model.networks_)
+    forget_checkpoints(tmp_path)
     assert os.listdir(tmp_path) == []
 
 
