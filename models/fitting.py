@@ -194,17 +194,29 @@ def drawn_order(codes: np.ndarray, sampling: float, rng: np.random.Generator) ->
 
 
 def _one_epoch(t: Training, forward: Forward, watched: torch.Tensor, notice: Callable[[str], None]) -> None:
+    """Learn, watch, write it into the history, remember the best."""
     started = time.perf_counter()
+    number, size_px = len(t.history), t.p.size_in(len(t.history))
+    t.pictures_of(size_px)  # made before the clock of pictures/s starts
+    learning = time.perf_counter()
+    loss, rate = _learn(t, forward, notice)
+    pictures_per_s = len(t.task.codes) / (time.perf_counter() - learning)
+    figures = _watch(t, watched)
+    t.history.append(Epoch(number + 1, loss, *figures, rate, size_px, pictures_per_s, time.perf_counter() - started))
+    if (t.p.patience or t.p.keep_best) and len(watched) and t.history[-1].score(t.p.watch) >= max(e.score(t.p.watch) for e in t.history):
+        t.best = {name: value.detach().cpu().clone() for name, value in t.weights().items()}
+        t.best_epoch = number + 1
+
+
+def _learn(t: Training, forward: Forward, notice: Callable[[str], None]) -> tuple[float, float]:
+    """One pass over the pictures; the mean loss and the last learning rate."""
     number, p = len(t.history), t.p
     rng = np.random.default_rng([p.seed, t.task.number, number])
     torch.manual_seed(int(rng.integers(2**31)))  # dropout
-    order = drawn_order(t.task.codes, p.sampling, rng)
-    size_px = p.size_in(number)
-    t.pictures_of(size_px)
-    t.network.train()
-    batches = _batches(order, p.batch)
+    batches = _batches(drawn_order(t.task.codes, p.sampling, rng), p.batch)
     losses = torch.zeros(len(batches), device=t.device)
     rate = 0.0
+    t.network.train()
     for i, batch in enumerate(batches):
         rate = rate_at((number + i / len(batches)) / p.epochs, t.steps, p)
         for group in t.optimizer.param_groups:
@@ -213,13 +225,7 @@ def _one_epoch(t: Training, forward: Forward, watched: torch.Tensor, notice: Cal
         _average(t, len(batches))
         if i % LOOK_EVERY == LOOK_EVERY - 1 or i == len(batches) - 1:
             _stop_at_nan(losses[:i + 1], t.steps - i, number, p)
-    loss = float(losses.mean())
-    trained_s = time.perf_counter() - started
-    figures = _watch(t, watched)
-    t.history.append(Epoch(number + 1, loss, *figures, rate, size_px, len(order) / trained_s, time.perf_counter() - started))
-    if (p.patience or p.keep_best) and len(watched) and t.history[-1].score(p.watch) >= max(e.score(p.watch) for e in t.history):
-        t.best = {name: value.detach().cpu().clone() for name, value in t.weights().items()}
-        t.best_epoch = number + 1
+    return float(losses.mean()), rate  # waits for the device
 
 
 def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
@@ -296,7 +302,9 @@ def _stop_at_nan(losses: torch.Tensor, first_step: int, epoch: int, p: CnnParame
 
 
 def _out_of_patience(t: Training) -> bool:
-    return bool(t.p.patience and t.best_epoch and len(t.history) - t.best_epoch >= t.p.patience)
+    """Counted from the first epoch at full size, since smaller pictures are not what is watched."""
+    small = sum(t.p.size_in(epoch) != t.p.size for epoch in range(t.p.epochs))
+    return bool(t.p.patience) and len(t.history) - max(t.best_epoch, small) >= t.p.patience
 
 
 def _optimizer(network: torch.nn.Module, p: CnnParameters) -> torch.optim.Optimizer:
