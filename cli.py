@@ -142,7 +142,8 @@ Width = Annotated[int | None, typer.Option("--width", help="Channels of the firs
 Gray = Annotated[bool | None, typer.Option("--gray/--color", help="Look at brightness only.", rich_help_panel=NETWORK, show_default="preset")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Times that all pictures are seen.",
                                             min=1, rich_help_panel=NETWORK, show_default="preset")]
-Batch = Annotated[int | None, typer.Option("--batch", help="Pictures per step.", min=2, rich_help_panel=NETWORK, show_default="preset")]
+Batch = Annotated[int | None, typer.Option("--batch", help="Pictures per step; fewer in small sets.", min=2,
+                                                       rich_help_panel=NETWORK, show_default="preset")]
 Progressive = Annotated[bool | None, typer.Option("--progressive/--one-size", help="Begin with smaller pictures.",
                                                   rich_help_panel=NETWORK, show_default="preset")]
 Optimizer = Annotated[Optimizers | None, typer.Option("--optimizer", help="What turns gradients into steps.",

@@ -29,6 +29,8 @@ from models.tensors import border_colors, chosen_device, chosen_precision, mean_
 
 LOOK_EVERY = 32  # steps between two looks for a loss that is no number; each makes the device wait
 Forward = Callable[[torch.Tensor], torch.Tensor]
+FEWEST_STEPS = 16  # per epoch, as long as batches have
+SMALLEST_BATCH = 8  # pictures
 MIN_PART = 2  # pictures, fewer have no batch statistics
 
 
@@ -229,7 +231,8 @@ def _learn(t: Training, forward: Forward, notice: Callable[[str], None]) -> tupl
 
 
 def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
-    """As even as possible, so that no picture is left to a batch of its own."""
+    """As even as possible, so that no picture is left to a batch of its own; smaller where there are few pictures, since steps are what counts."""
+    size = min(size, max(SMALLEST_BATCH, len(order) // FEWEST_STEPS))
     return np.array_split(order, max(1, len(order) // size))
 
 
@@ -248,6 +251,7 @@ def _step(t: Training, forward: Forward, batch: np.ndarray, rng: np.random.Gener
                 raise ScratchworkError(f"the GPU's memory does not hold {len(batch) // t.parts} pictures of {t.p.size} px; give a smaller --size or "
                                        "--width, or --device cpu") from error
             t.parts *= 2
+            torch.cuda.empty_cache()  # does nothing where there is no GPU
             notice(f"the GPU's memory is full: batches of {t.p.batch} go through it in {t.parts} parts from here on")
     t.scaler.step(t.optimizer)
     t.scaler.update()

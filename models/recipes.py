@@ -1,7 +1,7 @@
 """Every choice of a network and its training, by name: presets, and what other architectures were published with.
 
-``fast`` takes a quarter of an hour for one network on two CPU cores, ``balanced`` an hour there, ``best`` is for a GPU. Chosen by
-validation on the training part of a campset; what was tried and what it was worth is in docs/lab-notes.md. No torch here.
+``fast`` is meant for a quarter of an hour on two CPU cores, ``balanced`` for an hour there, ``best`` for a GPU. What was tried on the
+training part of a campset, and what was not yet, is in docs/lab-notes.md. No torch here.
 """
 
 from dataclasses import dataclass, field, fields
@@ -46,10 +46,10 @@ class CnnParameters:
 
     arch: str = "scratch"
     width: int = 64  # channels of the first stage of ``scratch``; the others ignore it
-    size: int = 64  # px, side of the picture that the network sees
+    size: int = 80  # px, side of the picture that the network sees
     gray: bool = False
-    epochs: int = 40
-    batch: int = 64
+    epochs: int = 48
+    batch: int = 64  # pictures per step, fewer in a small set
     progressive: bool = True  # small pictures first; only where the architecture takes any size
     optimizer: str = "adamw"
     learning_rate: float = 2e-3  # at its peak
@@ -82,22 +82,25 @@ class CnnParameters:
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
+        if self.arch == "scratch" and self.size % 2:
+            raise ScratchworkError(f"size {self.size} is odd; scratch turns blocks of 2 x 2 pixels into channels and takes even sizes")
+
     @property
     def both_ways(self) -> bool:
         """Whether predictions also look at the mirrored picture."""
         return self.mirrored_views and self.augmentation.mirror
 
     def size_in(self, epoch: int) -> int:
-        """px in this epoch: with ``progressive`` half and three quarters of ``size`` for 30 % of the epochs each."""
+        """px in this epoch: with ``progressive`` about 0.6 and 0.8 of ``size`` for 30 % of the epochs each."""
         if not self.progressive or self.arch != "scratch":
             return self.size
-        share = {0: 0.5, 1: 0.75}.get(int(epoch / self.epochs / 0.3), 1.0)
-        return max(MIN_SIZE_PX, round(self.size * share / 16) * 16)
+        share = {0: 0.6, 1: 0.8}.get(int(epoch / self.epochs / 0.3), 1.0)
+        return min(self.size, max(MIN_SIZE_PX, round(self.size * share / 16) * 16)) if share < 1 else self.size
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"width": 96, "size": 96, "epochs": 50},
+    "balanced": {"width": 96, "size": 96, "epochs": 60},
     "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
 }
 PUBLISHED: dict[str, dict[str, Any]] = {

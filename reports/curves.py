@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures import new_figure, save_figure
 
@@ -19,6 +20,7 @@ def write_curves(history: pd.DataFrame, file: Path) -> None:
             for i, (_, own) in enumerate(history.groupby("network")):
                 axes.plot(own["epoch"], own[name], style, color=f"C{i % 10}", linewidth=1.2, label=None if i else PANELS[name])
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     save_figure(figure, file)

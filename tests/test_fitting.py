@@ -179,6 +179,15 @@ def test_a_device_that_is_not_there_is_named() -> None:
         fit_network(task_of(8), replace(SMALL, device="cuda"))
 
 
+@pytest.mark.parametrize(("pictures", "batch", "steps"), [(3000, 64, 46), (100, 64, 12), (5, 64, 1), (65, 2, 32)])
+def test_batches_are_even_and_enough(pictures: int, batch: int, steps: int) -> None:
+    """Every picture is in one batch, sizes differ by one at most and are never under the smallest, small sets still take steps."""
+    batches = fitting._batches(np.arange(pictures), batch)
+    assert np.concatenate(batches).tolist() == list(range(pictures))
+    assert len(batches) == steps
+    assert max(map(len, batches)) - min(map(len, batches)) <= 1
+
+
 def test_fewer_pictures_than_a_batch() -> None:
     """One step an epoch, over all of them; two pictures are enough."""
     assert len(fit_network(task_of(2, watched=0), replace(SMALL, batch=64)).history) == SMALL.epochs
@@ -194,6 +203,18 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert len(fitted.history) in (fitted.best + 3, 30)
     z = log_proba_of_states([fitted.state], replace(p, mirrored_views=False), 2, task.watch)
     assert -z[np.arange(6), task.watch_codes].mean() == pytest.approx(best.log_loss, abs=1e-4)
+
+
+def test_pictures_grow_to_full_size() -> None:
+    """Smaller ones first, never larger than the size, which the last epochs have; other architectures know one size only."""
+    for size in (16, 30, 64, 80, 96, 128):
+        p = CnnParameters(size=size, epochs=10)
+        sizes = [p.size_in(epoch) for epoch in range(10)]
+        assert sizes == sorted(sizes)
+        assert sizes[-4:] == [size] * 4
+        assert min(sizes) >= 16
+        assert all(side % 2 == 0 for side in sizes)
+    assert {cnn_parameters(arch="camp").size_in(epoch) for epoch in range(10)} == {224}
 
 
 def test_the_rate_rises_and_falls() -> None:
@@ -304,6 +325,8 @@ def test_recipes_name_what_is_wrong() -> None:
         cnn_parameters(chosen={"loss": "magic"})
     with pytest.raises(ScratchworkError, match="at least 16"):
         cnn_parameters(chosen={"size": 8})
+    with pytest.raises(ScratchworkError, match="takes even sizes"):
+        cnn_parameters(chosen={"size": 51})
     camp = cnn_parameters(arch="camp", chosen={"size": 64, "rotation": 5.0})
     assert (camp.epochs, camp.batch, camp.learning_rate, camp.decay, camp.size) == (10, 128, 1e-3, 1e-6, 64)
     assert (camp.augmentation.rotation, camp.augmentation.upside_down) == (5.0, True)
