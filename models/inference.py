@@ -44,8 +44,9 @@ def log_proba(network: torch.nn.Module, x: torch.Tensor, both_ways: bool, precis
 
 def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -> Scaled:
     """A network with saved weights, ready to predict."""
-    network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3)
-    network.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in state.items()})
+    with torch.device("meta"):  # no random weights that would be thrown away
+        network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3)
+    network.load_state_dict({name: torch.tensor(value) for name, value in state.items()}, assign=True)
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
