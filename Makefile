@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: install demo test lint slow bench clean-venv
+.PHONY: install demo test lint slow bench bench-cnn bench-gpu clean-venv
 
 install: $(READY)
 
@@ -29,6 +29,17 @@ slow: install
 
 bench: install
 	$(PY) benchmarks/extraction.py
+
+bench-cnn: install
+	$(PY) benchmarks/cnn.py speed
+	$(PY) benchmarks/cnn.py ablate
+
+bench-gpu: install
+	$(PY) -m pytest -m gpu
+	$(PY) benchmarks/cnn_gpu.py
+	$(PY) benchmarks/cnn.py ablate --preset best --seeds 3
+	$(PY) cli.py train --model cnn --preset best --folds 5 --data artifacts/campset/training
+	$(PY) cli.py evaluate --model artifacts/cnn.joblib --data artifacts/campset/test
 
 clean-venv:
 	rm -rf $(VENV)

@@ -59,6 +59,64 @@ class Balance(StrEnum):
     class_weight = "class-weight"
 
 
+class Presets(StrEnum):
+    """How large a network and how long a training."""
+
+    fast = "fast"
+    balanced = "balanced"
+    best = "best"
+
+
+class Archs(StrEnum):
+    """What is trained."""
+
+    scratch = "scratch"
+    camp = "camp"
+    vgg16 = "vgg16"
+    resnet50 = "resnet50"
+
+
+class Losses(StrEnum):
+    """What a network minimises."""
+
+    cross_entropy = "cross-entropy"
+    weighted = "weighted"
+    focal = "focal"
+
+
+class Optimizers(StrEnum):
+    """How its weights move."""
+
+    adamw = "adamw"
+    sgd = "sgd"
+    adam = "adam"
+
+
+class Watches(StrEnum):
+    """What early stopping looks at."""
+
+    macro_f1 = "macro-f1"
+    log_loss = "log-loss"
+    accuracy = "accuracy"
+
+
+class Devices(StrEnum):
+    """Where a network is trained."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Precisions(StrEnum):
+    """How exact its products are."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
 Data = Annotated[Path | None, typer.Option("--data", help="Folder with one sub-folder per label.", show_default="data/training, else data")]
 Artifacts = Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
@@ -73,6 +131,74 @@ DEFAULT_RADIUS = 26
 DEFAULT_MAX_DIFFERENCE = 0.04
 DEFAULT_PHOTO_CUT = 0.8
 DEFAULT_LABEL_PRECISION = 0.7
+
+
+NETWORK = "Network, for train --model cnn"
+CHANGES = "Augmentation, for train --model cnn; 0 switches a change off"
+Preset = Annotated[Presets, typer.Option("--preset", help="Size and length of the training: minutes, an hour, a GPU.", rich_help_panel=NETWORK)]
+Arch = Annotated[Archs, typer.Option("--arch", help="Architecture, all with random weights; camp is the contest team's.", rich_help_panel=NETWORK)]
+Size = Annotated[int | None, typer.Option("--size", help="Side of the pictures that the network sees, px.",
+                                          min=16, rich_help_panel=NETWORK, show_default="preset")]
+Width = Annotated[int | None, typer.Option("--width", help="Channels of the first stage.", min=8, rich_help_panel=NETWORK, show_default="preset")]
+Gray = Annotated[bool | None, typer.Option("--gray/--color", help="Look at brightness only.", rich_help_panel=NETWORK, show_default="preset")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Times that all pictures are seen.",
+                                            min=1, rich_help_panel=NETWORK, show_default="preset")]
+Batch = Annotated[int | None, typer.Option("--batch", help="Pictures per step; fewer in small sets.", min=2,
+                                                       rich_help_panel=NETWORK, show_default="preset")]
+Progressive = Annotated[bool | None, typer.Option("--progressive/--one-size", help="Begin with smaller pictures.",
+                                                  rich_help_panel=NETWORK, show_default="preset")]
+Optimizer = Annotated[Optimizers | None, typer.Option("--optimizer", help="What turns gradients into steps.",
+                                                      rich_help_panel=NETWORK, show_default="preset")]
+LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="At its peak.", min=0, rich_help_panel=NETWORK, show_default="preset")]
+WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Of all weights but norms and biases.",
+                                                   min=0, rich_help_panel=NETWORK, show_default="preset")]
+WarmUp = Annotated[float | None, typer.Option("--warm-up", help="Share of the epochs in which the rate rises.",
+                                              min=0, max=0.9, rich_help_panel=NETWORK, show_default="preset")]
+Smoothing = Annotated[float | None, typer.Option("--smoothing", help="Of labels.", min=0, max=0.9, rich_help_panel=NETWORK, show_default="preset")]
+Loss = Annotated[Losses | None, typer.Option("--loss", help="What is minimised.", rich_help_panel=NETWORK, show_default="preset")]
+FocalGamma = Annotated[float | None, typer.Option("--focal-gamma", help="With --loss focal.", min=0, rich_help_panel=NETWORK, show_default="preset")]
+LogitAdjustment = Annotated[float | None, typer.Option("--logit-adjustment", help="Times log prior, added in training; 1: all classes alike.",
+                                                       min=0, rich_help_panel=NETWORK, show_default="preset")]
+Sampling = Annotated[float | None, typer.Option("--sampling", help="0 draws every picture as often, 1 every class.",
+                                                min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
+AverageEpochs = Annotated[float | None, typer.Option("--average-epochs", help="Horizon of the moving average of the weights; 0: none.",
+                                                     min=0, rich_help_panel=NETWORK, show_default="preset")]
+Patience = Annotated[int | None, typer.Option("--patience", help="Stop after so many epochs without a better --watch; keep the best; 0: never.",
+                                              min=0, rich_help_panel=NETWORK, show_default="preset")]
+Watch = Annotated[Watches | None, typer.Option("--watch", help="What --patience watches.", rich_help_panel=NETWORK, show_default="preset")]
+MirroredViews = Annotated[bool | None, typer.Option("--mirrored-views/--one-view", help="Predictions look at the mirror image too.",
+                                                    rich_help_panel=NETWORK, show_default="preset")]
+Device = Annotated[Devices | None, typer.Option("--device", help="Where it runs.", rich_help_panel=NETWORK, show_default="preset")]
+Precision = Annotated[Precisions | None, typer.Option("--precision", help="Of products in training; predictions are in float32.",
+                                                      rich_help_panel=NETWORK, show_default="preset")]
+Deterministic = Annotated[bool | None, typer.Option("--deterministic/--fastest", help="The same weights to the last bit, on one kind of machine.",
+                                                    rich_help_panel=NETWORK, show_default="preset")]
+Compiled = Annotated[bool | None, typer.Option("--compile/--no-compile", help="Through torch.compile; worth it on a GPU only.",
+                                               rich_help_panel=NETWORK, show_default="preset")]
+Rotation = Annotated[float | None, typer.Option("--rotation", help="Degrees to either side.",
+                                                min=0, max=180, rich_help_panel=CHANGES, show_default="preset")]
+Shift = Annotated[float | None, typer.Option("--shift", help="Of the side, each way.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+Shear = Annotated[float | None, typer.Option("--shear", help="Tangent of the angle.", min=0, max=2, rich_help_panel=CHANGES, show_default="preset")]
+Zoom = Annotated[float | None, typer.Option("--zoom", help="In and out by up to so much.",
+                                            min=0, max=2, rich_help_panel=CHANGES, show_default="preset")]
+Mirror = Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Left-right; not for text and arrows.",
+                                             rich_help_panel=CHANGES, show_default="preset")]
+UpsideDown = Annotated[bool | None, typer.Option("--upside-down/--upright", help="Top-bottom.", rich_help_panel=CHANGES, show_default="preset")]
+Brightness = Annotated[float | None, typer.Option("--brightness", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+Contrast = Annotated[float | None, typer.Option("--contrast", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+Saturation = Annotated[float | None, typer.Option("--saturation", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+Cutout = Annotated[float | None, typer.Option("--cutout", help="Side of a square painted over, of the picture's side.",
+                                              min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+GridMask = Annotated[float | None, typer.Option("--grid-mask", help="Painted share of a grid cell's side.",
+                                                min=0, max=0.9, rich_help_panel=CHANGES, show_default="preset")]
+Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blended: alpha of the weight's Beta distribution.",
+                                             min=0, rich_help_panel=CHANGES, show_default="preset")]
+Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
+                                              min=0, rich_help_panel=CHANGES, show_default="preset")]
+RECIPE = ("size", "width", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate", "weight_decay", "warm_up", "smoothing", "loss",
+          "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision",
+          "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation",
+          "cutout", "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
 
 
 @app.command()
@@ -153,26 +279,63 @@ def decide(path: Annotated[str, typer.Argument(help="A picture, as decisions.csv
 @app.command()
 def train(model: Annotated[Model, typer.Option("--model", help="What to train.")] = Model.lgbm, data: Data = None,
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
-          balance: Annotated[Balance, typer.Option("--balance", help="Against class imbalance, inside training folds only.")] = Balance.class_weight,
-          folds: Annotated[int, typer.Option("--folds", help="Cross-validation folds.")] = 5, seed: Seed = 0, jobs: Jobs = None,
+          balance: Annotated[Balance | None, typer.Option("--balance", help="lgbm: against class imbalance, inside training folds only.",
+                                                          show_default="class-weight")] = None,
+          folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
+                                                    show_default="5; cnn: one network, watched on the first of 5")] = None,
+          seed: Seed = 0, jobs: Jobs = None,
           refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
           redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
+          resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
+          preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, gray: Gray = None, epochs: Epochs = None,
+          batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
+          weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
+          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, average_epochs: AverageEpochs = None, patience: Patience = None,
+          watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
+          deterministic: Deterministic = None, compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None,
+          zoom: Zoom = None, mirror: Mirror = None, upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None,
+          saturation: Saturation = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
-    with _trouble():
-        if model != Model.lgbm:
-            raise ScratchworkError(f"--model {model} is not built yet; --model lgbm is")
+    chosen = _chosen(locals())
+    with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model == Model.cnn)):
+        if model == Model.stack:
+            raise ScratchworkError("--model stack is not built yet; --model lgbm and cnn are")
+        if model == Model.cnn and balance is not None:
+            raise ScratchworkError("--balance is for --model lgbm; a network has --sampling, --loss and --logit-adjustment")
+        if model == Model.lgbm and (chosen or resume):
+            raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn only")
         import pipeline
-        from models.lgbm import LgbmParameters
 
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
-            # the enum's value, since nothing that is pickled may be of __main__
-            outcome = pipeline.train(workspace, folds, LgbmParameters(balance=balance.value, seed=seed), refit, redraw)
+            outcome = pipeline.train(workspace, folds, _parameters(model, balance, preset, arch, {**chosen, "seed": seed}), refit, redraw, resume)
         if json_output:
             _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
                          "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})
         else:
             _print_training(outcome)
+
+
+@app.command("augment-preview")
+def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
+                    out: Annotated[Path | None, typer.Option("--out", help="The PNG.", show_default="ARTIFACTS/figures/augmentation.png")] = None,
+                    pictures: Annotated[int, typer.Option("--pictures", min=1, help="Rows of the sheet.")] = 8,
+                    versions: Annotated[int, typer.Option("--versions", min=1, help="Changed versions of each picture.")] = 8,
+                    seed: Seed = 0, jobs: Jobs = None, preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None,
+                    gray: Gray = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
+                    upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
+                    cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
+                    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS) -> None:
+    """Write a contact sheet of what train --model cnn would see with these options: each picture as it is, then changed."""
+    chosen = _chosen(locals())
+    import pipeline
+
+    with _trouble(), _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+        file = out or artifacts / "figures" / "augmentation.png"
+        parameters = _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed})
+        for path in pipeline.augment_preview(workspace, parameters, pictures, versions, file):
+            print(path)
+        _print_files([str(file)])
 
 
 @app.command()
@@ -236,7 +399,7 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         print("\n== features")
         features(data, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== train --model lgbm")
-        train(Model.lgbm, data, artifacts, Balance.class_weight, 5, seed, jobs, False, False, DEFAULT_MAX_PIXELS, False)
+        train(Model.lgbm, data, artifacts, seed=seed, jobs=jobs)
         print("\n== clean")
         clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, False, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False,
               DEFAULT_LABEL_PRECISION, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
@@ -255,7 +418,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _trouble() -> Iterator[None]:
+def _trouble(again: str = "what was extracted so far is kept, run the same command to go on") -> Iterator[None]:
     """Expected trouble is one line and exit code 1; Ctrl-C is 130; anything else is a bug and keeps its traceback."""
     from features.errors import UnreadablePicture
 
@@ -265,7 +428,7 @@ def _trouble() -> Iterator[None]:
         _say(f"error: {error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        _say("interrupted; what was extracted so far is kept, run the same command to go on")
+        _say(f"interrupted; {again}")
         raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader of stdout, head for example, has gone
         sys.stderr.close()
@@ -293,6 +456,21 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
 
         yield pipeline.Workspace(data if data is not None else pipeline.default_data(), artifacts, seed,
                                  jobs or joblib.cpu_count(only_physical_cores=True), ExtractionSettings(max_pixels=max_pixels), _say, stage)
+
+
+def _chosen(given: dict[str, Any]) -> dict[str, Any]:
+    """Of a command's arguments those that change a recipe and were given; plain values, since nothing that is pickled may be of __main__."""
+    return {name: getattr(given[name], "value", given[name]) for name in RECIPE if given.get(name) is not None}
+
+
+def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Archs, chosen: dict[str, Any]) -> Any:
+    if model == Model.cnn:
+        from models.recipes import cnn_parameters
+
+        return cnn_parameters(preset.value, arch.value, chosen)
+    from models.lgbm import LgbmParameters
+
+    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"])
 
 
 def _say(message: str) -> None:
@@ -363,14 +541,19 @@ def _print_training(outcome: Any) -> None:
         held = outcome.held_out["per_class"][label] if outcome.held_out else {"f1": None, "support": 0}
         f1 = ["-" if x["f1"] is None else f"{x['f1']:.3f}" for x in (figures, held)]
         rows.append([label, *f1, f"{figures['support'] + held['support']:,}"])
-    _print_table(["label", "out-of-fold F1", "held-out F1", "pictures"], rows, left=["label"])
-    print(f"\nout-of-fold   {_headline(outcome.out_of_fold)}")
+    seen = "validation" if outcome.card.get("networks") == 1 else "out-of-fold"
+    _print_table(["label", f"{seen} F1", "held-out F1", "pictures"], rows, left=["label"])
+    print(f"\n{seen:13} {_headline(outcome.out_of_fold)}")
     if outcome.held_out:
         print(f"held-out      {_headline(outcome.held_out)}")
     if outcome.card["refit"]:
         print(f"refitted on all {outcome.card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
-    print(f"{outcome.seconds:.0f} s; {outcome.card['rounds']} rounds")
-    _print_files([str(outcome.model_file), str(outcome.model_file.with_suffix(".json")), str(outcome.model_file.with_suffix(".oof.parquet"))])
+    card = outcome.card
+    how = f"{card['rounds']} rounds" if "rounds" in card else f"{card['networks']} x {max(card['epochs'])} epochs on {card['device']}"
+    print(f"{outcome.seconds:.0f} s; {how}")
+    more = ["cnn.history.csv", Path("figures", "cnn.png")] if card["model"] == "cnn" else []
+    _print_files([str(outcome.model_file.with_suffix(end)) for end in (".joblib", ".json", ".oof.parquet")]
+                 + [str(outcome.model_file.parent / name) for name in more])
 
 
 def _print_table(columns: list[str], rows: list[list[str]], left: list[str]) -> None:

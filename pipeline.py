@@ -13,6 +13,9 @@ stale, and says so through ``workspace.notice``.
     artifacts/split.csv                        draw_split: held-out part and folds by content
     artifacts/lgbm.joblib, lgbm.json           train
     artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
+    artifacts/cnn.joblib, cnn.json             train --model cnn; cnn.oof.parquet likewise, empty where one network learned from a picture
+    artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
+    artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
     artifacts/evaluation.json, evaluation.csv  evaluate
 """
 
@@ -26,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
@@ -49,13 +52,17 @@ from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folde
 from features.store import FeatureStore
 from models.artifacts import load_model, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
-from models.lgbm import LgbmParameters
 from models.pictures import Pictures
-from models.training import Trained, train_lgbm
+from models.recipes import CnnParameters
+from models.trained import Trained
 from reports import eda
+from reports.curves import write_contact_sheet, write_curves
 from reports.eda import suspiciously_dark, write_figures
 from reports.evaluation import write_confusion, write_table
 from reports.figures import font_notice
+
+if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one of them, since both in one process can crash on macOS
+    from models.lgbm import LgbmParameters
 
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
@@ -264,28 +271,105 @@ class TrainOutcome:
     seconds: float
 
 
-def train(workspace: Workspace, folds: int = DEFAULT_FOLDS, parameters: LgbmParameters | None = None, refit: bool = False,
-          redraw: bool = False) -> TrainOutcome:
-    """Train the boosted model on the kept, labelled pictures; save it, its sidecar and the out-of-fold probabilities."""
-    parameters = parameters or LgbmParameters(seed=workspace.seed)
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class LearningData:
+    """``kept``: the manifest's rows that are learned from or held out, with ``label``, ``group``, ``fold``; ``pictures`` in their order."""
+
+    kept: pd.DataFrame
+    classes: list[str]
+    pictures: Pictures
+
+    @property
+    def fold(self) -> np.ndarray:
+        """(n,) int, `TEST` in the held-out part."""
+        return self.kept["fold"].to_numpy(int)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) str."""
+        return self.kept["label"].to_numpy(str)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """(n,) int: positions in ``classes``."""
+        return self.kept["label"].map({label: code for code, label in enumerate(self.classes)}).to_numpy(int)
+
+
+def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool = False) -> LearningData:
+    """What cleaning keeps, with its held-out part and folds."""
     manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
     manifest = draw_split(workspace, manifest, decisions, folds, redraw)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
-    classes = natural_order(kept["label"].tolist())
-    fold = kept["fold"].to_numpy(int)
-    trained = train_lgbm(_pictures(workspace, kept["sha256"]), kept["label"].to_numpy(str), classes, kept["group"].to_numpy(), fold, parameters,
-                         workspace.settings, refit, workspace.jobs, workspace.progress)
+    return LearningData(kept, natural_order(kept["label"].tolist()), _pictures(workspace, kept["sha256"]))
+
+
+def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParameters | CnnParameters | None" = None, refit: bool = False,
+          redraw: bool = False, resume: bool = False) -> TrainOutcome:
+    """Train on the kept, labelled pictures; save the model, its sidecar and the honest probabilities.
+
+    ``folds``: None for the usual number, of which a network is then watched on the first only. ``resume``: networks only.
+    """
+    started = time.perf_counter()
+    data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
+    kept, classes, fold = data.kept, data.classes, data.fold
+    if isinstance(parameters, CnnParameters):
+        name, trained = "cnn", _train_cnn(workspace, data, parameters, folds is not None, refit, resume)
+    else:
+        name, (parameters, trained) = "lgbm", _train_lgbm(workspace, data, parameters, refit)
     truth = kept["label"].to_numpy(object)
-    out_of_fold = metrics(truth[fold >= 0], trained.predicted[fold >= 0], trained.proba[fold >= 0], classes)
-    held_out = metrics(truth[fold < 0], trained.predicted[fold < 0], trained.proba[fold < 0], classes) if (fold < 0).any() else None
-    file = workspace.artifacts / "lgbm.joblib"
+    honest, held = trained.judged & (fold >= 0), fold < 0
+    out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
+    held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
+    file = workspace.artifacts / f"{name}.joblib"
     _write_parquet(_prediction_table(kept, trained, classes), _predictions_file(file))
-    card = {"model": "lgbm", "classes": classes, "parameters": parameters.__dict__, **settings_card(workspace.settings), "folds": folds,
-            "rounds": trained.rounds, "refit": refit, "trained_on": int(len(kept) if refit else (fold >= 0).sum()),
+    learned_from = len(kept) if refit else int((fold >= 0).sum()) if trained.judged.all() else int((~trained.judged).sum())
+    card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
+            "folds": int(fold.max()) + 1, **trained.told, "refit": refit, "trained_on": learned_from,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
     save_model(trained.model, file, card)
+    if name == "cnn":
+        _forget_checkpoints(workspace.artifacts)
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
+
+
+def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
+    from models.lgbm import LgbmParameters
+    from models.training import train_lgbm
+
+    parameters = parameters or LgbmParameters(seed=workspace.seed)
+    return parameters, train_lgbm(data.pictures, data.labels, data.classes, data.kept["group"].to_numpy(), data.fold, parameters,
+                                  workspace.settings, refit, workspace.jobs, workspace.progress)
+
+
+def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool) -> Trained:
+    """The history goes into a CSV and a figure; the rest is told by the sidecar."""
+    from models.cnn_training import Conduct, train_cnn
+
+    conduct = Conduct(workspace.artifacts, data_digest(data.kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
+    trained = train_cnn(data.pictures, data.labels, data.classes, data.kept["group"].to_numpy(), data.fold, parameters, workspace.settings, conduct)
+    history = trained.told.pop("history")
+    write_table(history.set_index("network"), workspace.artifacts / "cnn.history.csv")
+    write_curves(history, workspace.artifacts / "figures" / "cnn.png")
+    return trained
+
+
+def _forget_checkpoints(folder: Path) -> None:
+    from models.cnn_training import forget_checkpoints
+
+    forget_checkpoints(folder)
+
+
+def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: int, versions: int, file: Path) -> list[str]:
+    """A contact sheet: a row per picture, as it is and ``versions`` times as training would see it; the paths of the pictures."""
+    from models.preview import changed_pictures
+
+    manifest = _features_for(workspace).manifest
+    readable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
+    if readable.empty:
+        raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; give --data DIR")
+    shown = readable.sample(min(pictures, len(readable)), random_state=parameters.seed)
+    write_contact_sheet(changed_pictures(_pictures(workspace, shown["sha256"]), parameters, versions), file)
+    return [str(path) for path in shown.index]
 
 
 def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:

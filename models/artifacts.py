@@ -17,7 +17,7 @@ from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.files import whole_file
 
-VERSIONED = ("scratchwork", "numpy", "pandas", "opencv-python-headless", "pillow", "scikit-learn", "lightgbm", "scipy", "joblib")
+VERSIONED = ("scratchwork", "numpy", "pandas", "opencv-python-headless", "pillow", "scikit-learn", "lightgbm", "scipy", "joblib", "torch")
 
 
 def save_model(model: Any, file: Path, card: dict) -> None:

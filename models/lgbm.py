@@ -27,11 +27,11 @@ from models.decision import Decision, log_softmax
 from models.fisher import FisherEncoder
 from models.kernel import Block, BlockProjection, KernelRidge
 from models.pictures import Pictures, read_pictures
+from models.trained import Progress
 
 KERNEL_FAMILIES = ("hog", "hsv")
 TREE_FAMILIES = tuple(family for family in FAMILIES if family != "hog")
 CHUNK = 128  # pictures per encoding task
-Progress = Callable[[int, int], None]
 Samples = dict[str, dict[int, np.ndarray]]  # descriptors, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)
 
 

@@ -5,27 +5,13 @@ read off the OTHER folds' learning curves, and the decision likewise, so that no
 The held-out part is predicted by the final machine, fitted on all folds together.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
 from features.extract import ExtractionSettings
 from models.decision import Decision
-from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Progress, Samples, draw_samples
+from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
 from models.pictures import Pictures
-
-Stage = Callable[[str], Progress | None]  # name of a step → where its progress goes
-
-
-@dataclass(frozen=True)
-class Trained:
-    """``proba`` (n, n_classes) and ``predicted`` (n,) labels: out-of-fold, and in the held-out part by the model before any refit."""
-
-    model: LgbmClassifier
-    proba: np.ndarray
-    predicted: np.ndarray
-    rounds: int
+from models.trained import Stage, Trained
 
 
 def train_lgbm(pictures: Pictures, labels: np.ndarray, classes: list[str], groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,
@@ -59,7 +45,7 @@ def train_lgbm(pictures: Pictures, labels: np.ndarray, classes: list[str], group
         samples = draw_samples(pictures, parameters, jobs)
         machine = BoostedKernel(parameters).fit(pictures, codes, len(classes), groups, samples, rounds, jobs, progress=stage("refit on everything"))
         model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
-    return Trained(model, proba, np.array(classes, dtype=object)[chosen], rounds)
+    return Trained(model, proba, np.array(classes, dtype=object)[chosen], {"rounds": rounds})
 
 
 def cross_validate(pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -368,9 +369,63 @@ def test_training_on_bad_data_says_so_in_one_line(data: Path, tmp_path: Path, sp
     assert done.stdout == ""
 
 
+NETWORK = ("train", "--model", "cnn", "--size", 16, "--width", 8, "--folds", 2, "--jobs", 1, "--deterministic")
+
+
+def test_a_network_is_trained_scored_and_predicts(data: Path, tmp_path: Path) -> None:
+    """``train --model cnn`` leaves model, card, history, curves and probabilities; evaluate and predict take its file."""
+    done = run(*NETWORK, "--data", data, "--epochs", 3, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"network 2 of 2  epoch 3/3  16 px  loss [\d.]+  validation macro-F1 [\d.]+ .* pictures/s  about \d+ min left", done.stderr)
+    assert "out-of-fold" in done.stdout
+    artifacts = tmp_path / "artifacts"
+    card = json.loads((artifacts / "cnn.json").read_text(encoding="utf-8"))
+    assert {"classes", "parameters", "versions", "sha256", "data_digest", "metrics", "extraction", "refit", "networks"} <= set(card)
+    assert card["parameters"]["augmentation"]["mirror"] is True
+    assert len(pd.read_csv(artifacts / "cnn.history.csv")) == 6
+    assert (artifacts / "figures" / "cnn.png").stat().st_size > 1000
+    assert list(artifacts.glob("*.checkpoint")) == []
+    figures = json.loads(run("evaluate", "--model", "artifacts/cnn.joblib", "--json", folder=tmp_path).stdout)
+    assert figures == card["metrics"]["held_out"]
+    rows = json.loads(run("predict", data / "disc", "--model", "artifacts/cnn.joblib", "--json", folder=tmp_path).stdout)
+    assert len(rows) == 8
+    assert all(abs(row["disc"] + row["star"] - 1) < 1e-6 for row in rows)
+
+
+def test_a_killed_training_is_resumed(data: Path, tmp_path: Path) -> None:
+    """After kill -9 in the middle, --resume goes on from the last whole epoch and ends with the probabilities of a run that was left alone."""
+    arguments = (*NETWORK, "--data", data, "--epochs", 12)
+    whole = run(*arguments, "--artifacts", tmp_path / "whole", folder=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen([sys.executable, str(ROOT / "cli.py"), *map(str, arguments)], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    for line in process.stderr:
+        if "epoch 4/12" in line:
+            process.kill()
+    process.communicate(timeout=60)
+    assert list((tmp_path / "artifacts").glob("cnn.*.checkpoint"))
+    resumed = run(*arguments, "--resume", folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "epoch 3/12" not in resumed.stderr.split("network 2")[0]
+    tables = [pd.read_parquet(tmp_path / folder / "cnn.oof.parquet") for folder in ("whole", "artifacts")]
+    pd.testing.assert_frame_equal(tables[0], tables[1], check_exact=True)
+
+
+def test_augmentation_can_be_looked_at(data: Path, tmp_path: Path) -> None:
+    """``augment-preview`` writes a sheet and names its pictures."""
+    done = run("augment-preview", "--data", data, "--pictures", 3, "--versions", 2, "--cutmix", 1, "--gray", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in done.stdout.splitlines() if line.endswith(".png") and not line.startswith("written")]) == 3
+    sheet = np.asarray(Image.open(tmp_path / "artifacts" / "figures" / "augmentation.png"))
+    assert sheet.shape[0] > 3 * 64
+    assert sheet.shape[1] > 3 * 64
+
+
 @pytest.mark.parametrize(("arguments", "said"), [
-    pytest.param(["train", "--model", "cnn"], "not built yet", id="a model of a later issue"),
-    pytest.param(["train", "--model", "stack"], "not built yet", id="another"),
+    pytest.param(["train", "--model", "stack"], "not built yet", id="a model of a later issue"),
+    pytest.param(["train", "--model", "cnn", "--balance", "smote"], "--balance is for --model lgbm", id="a remedy of the other model"),
+    pytest.param(["train", "--epochs", "3", "--resume"], "--epochs, --resume: for --model cnn only", id="options of the other model"),
     pytest.param(["evaluate"], "make it with: python cli.py train", id="no model"),
     pytest.param(["predict", "missing.png"], "does not exist", id="no model and no picture"),
     pytest.param(["train", "--folds", "1"], "at least 2", id="one fold"),

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cleaning.balance import BALANCES
 from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.photos import METHODS
 from features import images
-from models import MODELS
+from models import MODELS, recipes
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
@@ -123,9 +124,29 @@ def test_module_names_say_what_is_inside(file: Path) -> None:
     assert not set(module_name(file).split(".")) & NO_NAMES
 
 
-def test_torch_is_imported_in_one_place() -> None:
-    """At most one module imports torch with itself; the others need no GPU library to be imported."""
-    assert sum(any(name.partition(".")[0] == "torch" for name in imported_on_import(file)) for file in FILES) <= 1
+def brought_along(start: str) -> set[str]:
+    """Names of outside packages that importing a module brings along, through this project's modules."""
+    files = {module_name(file): file for file in FILES}
+    seen, waiting, outside = set(), [start], set()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        names = imported_on_import(files[module])
+        waiting += own_modules(names)
+        outside |= {name.partition(".")[0] for name in names}
+    return outside
+
+
+def test_torch_and_lightgbm_come_with_the_stage_that_needs_them() -> None:
+    """Neither comes with the pipeline, the commands or a saved network; only modules of models/ import torch, and none that brings LightGBM."""
+    for light in ("cli", "pipeline", "models.cnn", "models.recipes", "reports.curves", "sources.demo"):
+        assert not brought_along(light) & {"torch", "lightgbm"}, light
+    users = [file for file in FILES if "torch" in {name.partition(".")[0] for name in imported_on_import(file)}]
+    assert {file.parent.name for file in users} == {"models"}
+    assert [str(file) for file in users if "lightgbm" in brought_along(module_name(file))] == []
+    assert "torch" not in brought_along("models.training")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]], ids=" ".join)
@@ -141,7 +162,7 @@ def test_help_is_light(arguments: list[str]) -> None:
 def test_the_file_is_a_program() -> None:
     """``python cli.py --help`` names every command and ends with 0."""
     done = subprocess.run([sys.executable, "cli.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    for command in ("features", "train", "evaluate", "predict", "demo"):
+    for command in ("features", "train", "augment-preview", "evaluate", "predict", "demo"):
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
@@ -165,6 +186,13 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert (settings.radius, settings.max_difference, settings.photo_cut, settings.label_precision) == (
         cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT, cli.DEFAULT_LABEL_PRECISION)
     assert tuple(cli.Model) == MODELS
+    assert tuple(cli.Presets) == tuple(recipes.PRESETS)
+    assert tuple(cli.Archs) == recipes.ARCHITECTURES
+    for shown, known in ((cli.Losses, "loss"), (cli.Optimizers, "optimizer"), (cli.Watches, "watch"), (cli.Devices, "device"),
+                         (cli.Precisions, "precision")):
+        assert tuple(shown) == recipes.CHOICES[known]
+    names = {f.name for kind in (recipes.CnnParameters, recipes.Augmentation) for f in fields(kind)}
+    assert set(cli.RECIPE) == names - {"arch", "augmentation", "seed", "schedule", "decay", "keep_best"}
 
 
 def test_what_is_installed_is_what_there_is() -> None:

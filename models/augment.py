@@ -1,0 +1,118 @@
+"""Augmentation as batched tensor code on the device: a batch goes in, a changed batch and its mixed labels come out.
+
+All random numbers are drawn by NumPy in one go and travel to the device once, so that one seed gives the same pictures on a CPU
+and on a GPU. What a change uncovers is filled with the picture's own border colour. Sources: Zhang et al. 2018 (mixup), Yun et al.
+2019 (cutmix), DeVries & Taylor 2017 (cutout), Chen et al. 2020 (grid mask).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from models.recipes import Augmentation
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+GRID_CELLS = (3, 6)  # cells along a side of the grid mask: fewest, most
+DRAWS = 16  # random numbers per picture
+
+
+def augmented(x: torch.Tensor, fill: torch.Tensor, targets: torch.Tensor, a: Augmentation,
+              rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, C, S, S) in [0, 1], border colours (B, C, 1, 1) and label weights (B, n_classes) → both changed, of the same shapes."""
+    draws = torch.from_numpy(rng.random((DRAWS, len(x)), np.float32)).to(x.device)
+    x = _flipped(x, a, draws[0:2])
+    x = _moved(x, fill, a, 2 * draws[2:8] - 1)
+    x = _recolored(x, a, 2 * draws[8:11] - 1)
+    x = _painted_over(x, fill, a, draws[11:16])
+    return _mixed(x, targets, a, rng)
+
+
+def _flipped(x: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    for axis, wanted, draw in ((3, a.mirror, draws[0]), (2, a.upside_down, draws[1])):
+        if wanted:
+            x = torch.where((draw < 0.5)[:, None, None, None], x.flip(axis), x)
+    return x
+
+
+def _moved(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    """``draws`` (6, B) in [-1, 1]."""
+    if not (a.rotation or a.shift or a.shear or a.zoom):
+        return x
+    theta = affine_maps(a, draws)
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x - fill, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+
+
+def affine_maps(a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    """``draws`` (6, B) in [-1, 1] → (B, 2, 3): where each pixel of the new picture is found in the old one, both from -1 to 1."""
+    angle = torch.deg2rad(a.rotation * draws[0])
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    shear = a.shear * draws[1]
+    wide, high = (1 + a.zoom) ** draws[2], (1 + a.zoom) ** (draws[2] + 0.25 * draws[3])  # the aspect changes a quarter as much
+    right, down = 2 * a.shift * draws[4], 2 * a.shift * draws[5]
+    return torch.stack([torch.stack([cos / wide, (shear * cos - sin) / wide, right], 1),
+                        torch.stack([sin / high, (shear * sin + cos) / high, down], 1)], 1)
+
+
+def _recolored(x: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    """``draws`` (3, B) in [-1, 1]."""
+    if not (a.brightness or a.contrast or a.saturation):
+        return x
+    brightness, contrast, saturation = (1 + strength * draw[:, None, None, None]
+                                        for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws, strict=True))
+    gray = luma(x)
+    x = gray + (x - gray) * saturation
+    middle = gray.mean((2, 3), keepdim=True)
+    return ((middle + (x - middle) * contrast) * brightness).clamp(0, 1)
+
+
+def luma(x: torch.Tensor) -> torch.Tensor:
+    """(B, 3, H, W) → (B, 1, H, W); one channel stays as it is."""
+    if x.shape[1] == 1:
+        return x
+    return (x * x.new_tensor(LUMA)[None, :, None, None]).sum(1, keepdim=True)
+
+
+def _painted_over(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    """Every other picture gets a square, every other one a grid, where they are wanted. ``draws`` (5, B) in [0, 1]."""
+    if a.cutout:
+        hole = _box(x.shape[2], draws[0], draws[1], torch.full_like(draws[0], a.cutout)) & (draws[2] < 0.5)[:, None, None, None]
+        x = torch.where(hole, fill, x)
+    if a.grid_mask:
+        holes = _grid(x.shape[2], draws[3], draws[4], a.grid_mask) & (draws[2] >= 0.5)[:, None, None, None]
+        x = torch.where(holes, fill, x)
+    return x
+
+
+def _box(side_px: int, down: torch.Tensor, right: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """(B, 1, S, S) bool: a square of ``share`` of the side around the centre (down, right), cut at the borders; all (B,) in [0, 1]."""
+    place = (torch.arange(side_px, device=down.device) + 0.5) / side_px
+    rows = (place - down[:, None]).abs() < share[:, None] / 2
+    columns = (place - right[:, None]).abs() < share[:, None] / 2
+    return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+
+def _grid(side_px: int, phase: torch.Tensor, density: torch.Tensor, share: float) -> torch.Tensor:
+    """(B, 1, S, S) bool: squares in a regular grid; ``phase`` and ``density`` (B,) in [0, 1] place it and choose its cells."""
+    cells = GRID_CELLS[0] + (GRID_CELLS[1] - GRID_CELLS[0]) * density[:, None]
+    place = (torch.arange(side_px, device=phase.device) + 0.5) / side_px
+    inside = (place * cells + phase[:, None]) % 1 < share
+    return (inside[:, :, None] & inside[:, None, :])[:, None]
+
+
+def _mixed(x: torch.Tensor, targets: torch.Tensor, a: Augmentation, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each picture with its neighbour in the batch, by mixup or by cutmix; where both are on, a coin decides for the batch."""
+    ways = [way for way in ("mixup", "cutmix") if getattr(a, way)]
+    if not ways:
+        return x, targets
+    way = ways[int(rng.integers(len(ways)))]
+    alpha = getattr(a, way)
+    own = torch.from_numpy(rng.beta(alpha, alpha, len(x)).astype(np.float32)).to(x.device)
+    if way == "cutmix":
+        centre = torch.from_numpy(rng.random((2, len(x)), np.float32)).to(x.device)
+        box = _box(x.shape[2], centre[0], centre[1], (1 - own).sqrt())
+        x = torch.where(box, x.roll(1, 0), x)
+        own = 1 - box.float().mean((1, 2, 3))
+    else:
+        x = own[:, None, None, None] * x + (1 - own[:, None, None, None]) * x.roll(1, 0)
+    return x, own[:, None] * targets + (1 - own[:, None]) * targets.roll(1, 0)

@@ -1,0 +1,126 @@
+"""Networks on folds: honest probabilities, and one model to save.
+
+By default one network is trained, on all folds but the first, which it is watched on; with ``every_fold`` one per fold, whose mean
+predicts. The held-out part is never watched: no epoch, no weight and no decision is chosen on it. A fold's decision is fitted
+on the other folds (with one watched fold: on the other half of it), as for the boosted model.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.errors import ScratchworkError
+from features.extract import ExtractionSettings
+from models.cnn import CnnClassifier
+from models.decision import Decision
+from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
+from models.inference import log_proba_of_states, threads
+from models.pictures import Pictures
+from models.recipes import CnnParameters
+from models.tensors import chosen_device
+from models.trained import Trained
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a training runs, beside what it learns: ``every_fold`` a network per fold; ``refit`` as many once more on everything;
+    checkpoints in ``folder``; ``digest`` of the data; ``jobs``: threads; ``tell`` hears lines for people."""
+
+    folder: Path
+    digest: str
+    every_fold: bool = False
+    refit: bool = False
+    resume: bool = False
+    jobs: int | None = None
+    tell: Callable[[str], None] = print
+
+
+def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups: np.ndarray, fold: np.ndarray, p: CnnParameters,
+              settings: ExtractionSettings, conduct: Conduct) -> Trained:
+    """Fit on n pictures with labels (n,), groups (n,) and fold (n,): -1 held out, else 0 … k-1."""
+    device = chosen_device(p.device)
+    codes = np.array([classes.index(label) for label in labels.tolist()])
+    told = sorted(set(fold[fold >= 0].tolist()))
+    watched_folds = told if conduct.every_fold else told[:1]
+    with threads(conduct.jobs):
+        fitted = [_fitted(pictures, codes, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct,
+                          f"network {i + 1} of {len(watched_folds)}") for i, k in enumerate(watched_folds)]
+        raw = np.full((len(codes), len(classes)), np.nan)
+        for k, one in zip(watched_folds, fitted, strict=True):
+            raw[fold == k] = log_proba_of_states([one.state], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
+        states = [one.state for one in fitted]
+        raw[fold < 0] = log_proba_of_states(states, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
+        decision, proba, chosen = _decided(raw, codes, fold, groups, conduct.every_fold)
+        model = CnnClassifier(replace(p, device="auto"), settings)
+        if conduct.refit:
+            states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
+    predicted = np.array([*classes, ""], dtype=object)[chosen]
+    return Trained(model.adopt(classes, states, decision), proba, predicted, _told(fitted, watched_folds, device.type))
+
+
+def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,
+            conduct: Conduct, name: str) -> Fitted:
+    """One network; ``learn`` and ``watch`` are masks (n,)."""
+    labels = len(set(codes[learn].tolist()))
+    if labels < 2:
+        raise ScratchworkError(f"{name} would learn from {learn.sum()} pictures of {labels} label; at least two labels are needed: add pictures or "
+                               "give other --folds")
+    task = Task(pictures.take(learn), codes[learn], pictures.take(watch), codes[watch], n_classes, number)
+    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {asdict(p)}"
+    checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
+    return fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
+
+
+def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Fitted],
+              conduct: Conduct) -> list[dict[str, np.ndarray]]:
+    """As many networks as before, on everything, for as many epochs as were best."""
+    everything, nothing = np.ones(len(codes), bool), np.zeros(len(codes), bool)
+    p = replace(p, patience=0, keep_best=False)
+    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}").state
+            for i in range(len(fitted))]
+
+
+def _decided(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, groups: np.ndarray, every_fold: bool) -> tuple[Decision, np.ndarray, np.ndarray]:
+    """The decision for what comes, calibrated probabilities (n, n_classes) and codes (n,), -1 where nothing is known."""
+    judged = (fold >= 0) & ~np.isnan(raw[:, 0])
+    part = fold if every_fold else pd.factorize(groups)[0] % 2
+    decision = Decision().fit(raw[judged], codes[judged])
+    proba, chosen = np.full(raw.shape, np.nan), np.full(len(codes), -1)
+    for k in np.unique(part[judged]):
+        own, others = judged & (part == k), judged & (part != k)
+        fair = Decision().fit(raw[others], codes[others]) if others.any() else decision
+        proba[own] = fair.proba(raw[own])
+        chosen[own] = fair.codes(proba[own])
+    held_out = fold < 0
+    if held_out.any():
+        proba[held_out] = decision.proba(raw[held_out])
+        chosen[held_out] = decision.codes(proba[held_out])
+    return decision, proba, chosen
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Once the model is saved nothing is left to resume."""
+    for file in folder.glob("cnn.*.checkpoint"):
+        file.unlink()
+
+
+def epoch_line(name: str, e: Epoch, epochs: int) -> str:
+    """What a person wants to know after every epoch."""
+    figures = "" if np.isnan(e.macro_f1) else f"  validation macro-F1 {e.macro_f1:.3f}  accuracy {e.accuracy:.3f}  log loss {e.log_loss:.3f}"
+    left_s = (epochs - e.epoch) * e.seconds
+    return (f"{name}  epoch {e.epoch}/{epochs}  {e.size_px} px  loss {e.loss:.3f}{figures}  {e.pictures_per_s:,.0f} pictures/s  "
+            f"about {left_s / 60:.0f} min left")
+
+
+def _told(fitted: list[Fitted], folds: list[int], device: str) -> dict[str, Any]:
+    history = pd.DataFrame([{"network": k, **epoch.__dict__} for k, one in zip(folds, fitted, strict=True) for epoch in one.history])
+    return {"epochs": [one.best for one in fitted], "networks": len(fitted), "device": device, "history": history}
+
+
+def _fingerprint(mask: np.ndarray) -> str:
+    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()

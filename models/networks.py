@@ -1,0 +1,142 @@
+"""Architectures, all with random weights: our own, the contest team's, VGG16 and ResNet-50. (B, C, S, S) in [0, 1] → (B, n_classes) logits.
+
+``scratch`` is made for a few thousand small pictures and few operations: 2 x 2 blocks of pixels become channels at once, so that no
+convolution works at full size, and width is spent where the maps are small (research note §8b.5). ``camp`` is row A8; ``vgg16`` is
+configuration D of Simonyan & Zisserman 2014, ``resnet50`` He et al. 2015 with its stride in the 3 x 3 convolution.
+"""
+
+import torch
+from torch import nn
+
+CAMP_CHANNELS = (50, 80, 120)
+VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+RESNET50_BLOCKS = ((64, 3), (128, 4), (256, 6), (512, 3))
+
+
+class Scaled(nn.Module):
+    """A network behind the training pictures' mean and deviation, which are saved with it."""
+
+    mean: torch.Tensor  # (1, C, 1, 1)
+    deviation: torch.Tensor  # (1, C, 1, 1)
+
+    def __init__(self, body: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.body = body
+        self.register_buffer("mean", torch.full((1, channels, 1, 1), 0.5))
+        self.register_buffer("deviation", torch.full((1, channels, 1, 1), 0.25))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, S, S) in [0, 1] → (B, n_classes) logits."""
+        return self.body((x - self.mean) / self.deviation)
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions beside the identity; the second norm starts at 0, so that a fresh block does nothing."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _convolution(channels, channels, 3)
+        self.second = _convolution(channels, channels, 3)
+        nn.init.zeros_(self.second.get_parameter("1.weight"))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) → the same shape."""
+        return torch.relu(x + self.second(torch.relu(self.first(x))))
+
+
+class Bottleneck(nn.Module):
+    """ResNet-50's block: 1 x 1 down, 3 x 3 with the stride, 1 x 1 up to four times ``channels``."""
+
+    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.path = nn.Sequential(_convolution(inputs, channels, 1), nn.ReLU(), _convolution(channels, channels, 3, stride), nn.ReLU(),
+                                  _convolution(channels, 4 * channels, 1))
+        same = stride == 1 and inputs == 4 * channels
+        self.shortcut = nn.Identity() if same else _convolution(inputs, 4 * channels, 1, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs, H, W) → (B, 4 * channels, H / stride, W / stride)."""
+        return torch.relu(self.path(x) + self.shortcut(x))
+
+
+class MeanAndMaximum(nn.Module):
+    """(B, C, H, W) → (B, 2 C): how much of a thing there is, and whether it is there at all."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Over all places."""
+        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+
+
+def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, seed: int = 0) -> Scaled:
+    """A fresh network whose weights depend on nothing but the arguments."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = {"scratch": lambda: scratch(n_classes, width, channels), "camp": lambda: camp(n_classes, size_px, channels),
+                "vgg16": lambda: vgg16(n_classes, channels), "resnet50": lambda: resnet50(n_classes, channels)}[arch]()
+        return Scaled(body, channels)
+
+
+def scratch(n_classes: int, width: int, channels: int = 3) -> nn.Sequential:
+    """Stem at half the side with ``width`` / 2 channels, then stages at 1/4, 1/8, 1/16 of the side."""
+    wide = (width, int(2.5 * width), 5 * width)
+    layers: list[nn.Module] = [nn.PixelUnshuffle(2), _convolution(4 * channels, width // 2, 3), nn.ReLU()]
+    for inputs, outputs in zip((width // 2, *wide), wide, strict=False):
+        layers += [nn.MaxPool2d(2), _convolution(inputs, outputs, 3), nn.ReLU(), Residual(outputs)]
+    network = nn.Sequential(*layers, MeanAndMaximum(), nn.Linear(2 * wide[-1], n_classes))
+    return _he(network)
+
+
+def camp(n_classes: int, size_px: int, channels: int = 3) -> nn.Sequential:
+    """Row A8: three blocks of 1 x 1, 3 x 3, 3 x 3 convolutions with norm and ReLU and 2 x 2 max-pool; dense 50; dense."""
+    layers: list[nn.Module] = []
+    inputs = channels
+    for outputs in CAMP_CHANNELS:
+        for kernel in (1, 3, 3):
+            layers += [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.ReLU()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2))
+    flat = inputs * (size_px // 8) ** 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, 50), nn.ReLU(), nn.Linear(50, n_classes))
+
+
+def vgg16(n_classes: int, channels: int = 3) -> nn.Sequential:
+    """138,357,544 parameters with 1,000 classes; smaller pictures than 224 px are pooled to the 7 x 7 that its dense layers want."""
+    layers: list[nn.Module] = []
+    inputs = channels
+    for block in VGG16_CHANNELS:
+        for outputs in block:
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2))
+    return _he(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(512 * 49, 4096), nn.ReLU(), nn.Dropout(),
+                             nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, n_classes)))
+
+
+def resnet50(n_classes: int, channels: int = 3) -> nn.Sequential:
+    """25,557,032 parameters with 1,000 classes."""
+    layers: list[nn.Module] = [_convolution(channels, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    inputs = 64
+    for stage, (width, blocks) in enumerate(RESNET50_BLOCKS):
+        for number in range(blocks):
+            layers.append(Bottleneck(inputs, width, 2 if stage and number == 0 else 1))
+            inputs = 4 * width
+    return _he(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, n_classes)))
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Numbers that are learned."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _he(network: nn.Sequential) -> nn.Sequential:
+    """Convolutions start as He et al. 2015 have it."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network

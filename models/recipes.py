@@ -1,0 +1,126 @@
+"""Every choice of a network and its training, by name: presets, and what other architectures were published with.
+
+``fast`` is meant for a quarter of an hour on two CPU cores, ``balanced`` for an hour there, ``best`` for a GPU. What was tried on the
+training part of a campset, and what was not yet, is in docs/lab-notes.md. No torch here.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from features.errors import ScratchworkError
+
+ARCHITECTURES = ("scratch", "camp", "vgg16", "resnet50")
+LOSSES = ("cross-entropy", "weighted", "focal")
+OPTIMIZERS = ("adamw", "sgd", "adam")
+SCHEDULES = ("cosine", "constant")
+WATCHES = ("macro-f1", "log-loss", "accuracy")
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+MIN_SIZE_PX = 16
+CHOICES = {"arch": ARCHITECTURES, "loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "watch": WATCHES, "device": DEVICES,
+           "precision": PRECISIONS}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training picture may be changed; 0 and False switch a change off. Every draw is uniform up to the strength given."""
+
+    rotation: float = 12.0  # degrees to either side
+    shift: float = 0.08  # of the side, each way
+    shear: float = 0.1  # tangent of the angle
+    zoom: float = 0.2  # factor between 1 / (1 + zoom) and 1 + zoom
+    mirror: bool = True  # left-right; wrong for text, arrows, digits
+    upside_down: bool = False
+    brightness: float = 0.15  # factor between 1 - and 1 + brightness
+    contrast: float = 0.2
+    saturation: float = 0.3
+    cutout: float = 0.0  # side of a square painted over, of the picture's side
+    grid_mask: float = 0.0  # share of each cell's side that is painted over
+    mixup: float = 0.0  # alpha of the Beta distribution of the mixing weight
+    cutmix: float = 0.0  # likewise, for a box pasted from another picture
+
+
+@dataclass(frozen=True)
+class CnnParameters:
+    """Every choice of the network and its training; `cnn_parameters` fills in presets and what an architecture is published with."""
+
+    arch: str = "scratch"
+    width: int = 64  # channels of the first stage of ``scratch``; the others ignore it
+    size: int = 80  # px, side of the picture that the network sees
+    gray: bool = False
+    epochs: int = 48
+    batch: int = 64  # pictures per step, fewer in a small set
+    progressive: bool = True  # small pictures first; only where the architecture takes any size
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3  # at its peak
+    weight_decay: float = 0.05  # not on norms and biases
+    schedule: str = "cosine"
+    warm_up: float = 0.1  # share of the epochs
+    decay: float = 0.0  # the rate is divided by 1 + decay * step
+    smoothing: float = 0.1  # of labels
+    loss: str = "cross-entropy"
+    focal_gamma: float = 2.0
+    logit_adjustment: float = 0.0  # times log prior, added to the logits while training (Menon et al. 2021)
+    sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
+    average_epochs: float = 1.0  # horizon of the moving average of the weights; 0: none
+    patience: int = 0  # epochs without a better ``watch`` before stopping, the best weights kept; 0: the last weights
+    keep_best: bool = False  # the best epoch's weights even without patience
+    watch: str = "macro-f1"
+    mirrored_views: bool = True  # at prediction the mirrored picture is looked at too, where training mirrors
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    device: str = "auto"
+    precision: str = "auto"
+    deterministic: bool = False
+    compiled: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ScratchworkError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
+        for name, least in {"width": 8, "size": MIN_SIZE_PX, "epochs": 1, "batch": 2, "learning_rate": 1e-9}.items():
+            if getattr(self, name) < least:
+                raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
+
+        if self.arch == "scratch" and self.size % 2:
+            raise ScratchworkError(f"size {self.size} is odd; scratch turns blocks of 2 x 2 pixels into channels and takes even sizes")
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether predictions also look at the mirrored picture."""
+        return self.mirrored_views and self.augmentation.mirror
+
+    def size_in(self, epoch: int) -> int:
+        """px in this epoch: with ``progressive`` about 0.6 and 0.8 of ``size`` for 30 % of the epochs each."""
+        if not self.progressive or self.arch != "scratch":
+            return self.size
+        share = {0: 0.6, 1: 0.8}.get(int(epoch / self.epochs / 0.3), 1.0)
+        return min(self.size, max(MIN_SIZE_PX, round(self.size * share / 16) * 16)) if share < 1 else self.size
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "balanced": {"width": 96, "size": 96, "epochs": 60},
+    "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
+}
+PUBLISHED: dict[str, dict[str, Any]] = {
+    # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it
+    "camp": {"size": 224, "epochs": 10, "batch": 128, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "constant",
+             "warm_up": 0.0, "decay": 1e-6, "smoothing": 0.0, "sampling": 0.0, "average_epochs": 0.0, "keep_best": True, "watch": "accuracy",
+             "mirrored_views": False, "augmentation": Augmentation(10, 0.1, 0.0035, 0.2, True, True, 0, 0, 0)},
+    "vgg16": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
+    "resnet50": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
+}
+
+
+def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str, Any] | None = None) -> CnnParameters:
+    """A preset, over it what the architecture was published with, over it what was ``chosen`` (fields of either dataclass)."""
+    if preset not in PRESETS:
+        raise ScratchworkError(f"preset {preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+    chosen = chosen or {}
+    base = {**(PRESETS[preset] if arch == "scratch" else PUBLISHED.get(arch, {}))}
+    changes = {f.name for f in fields(Augmentation)} & set(chosen)
+    augmentation = base.pop("augmentation", Augmentation())
+    augmentation = Augmentation(**{**augmentation.__dict__, **{name: chosen[name] for name in changes}})
+    own = {name: value for name, value in chosen.items() if name not in changes}
+    return CnnParameters(**{**base, **own, "arch": arch, "augmentation": augmentation})

@@ -1,0 +1,67 @@
+"""Tiles as tensors on a device: all pictures of a training in one uint8 tensor, no loader, no worker processes."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from features.errors import ScratchworkError
+from models.augment import luma
+from models.pictures import Pictures
+
+CHUNK = 512  # tiles that are reduced at once
+
+
+def chosen_device(name: str) -> torch.device:
+    """``auto``: a GPU if there is one. Raises `ScratchworkError` for a device that is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ScratchworkError(f"--device cuda: torch {torch.__version__} sees no CUDA device here (a build without CUDA, no driver, or no GPU); "
+                               "use --device auto or cpu")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def chosen_precision(name: str, device: torch.device) -> torch.dtype:
+    """``auto``: bfloat16 where the processor multiplies it natively (twice as fast or more), else float32."""
+    if name != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
+    if device.type == "cuda":
+        major, _ = torch.cuda.get_device_capability(device)
+        return torch.bfloat16 if major >= 8 else torch.float16
+    return torch.bfloat16 if torch.backends.cpu.get_cpu_capability() == "AVX512" and _multiplies_bfloat16() else torch.float32
+
+
+def sized_tiles(pictures: Pictures, size_px: int, gray: bool, device: torch.device) -> torch.Tensor:
+    """(n, C, size_px, size_px) uint8 on ``device``; averaged over the pixels that become one. C is 1 with ``gray``, else 3."""
+    chunks = [pictures.rows[i:i + CHUNK] for i in range(0, len(pictures.rows), CHUNK)]
+    parts = [_sized(torch.from_numpy(np.ascontiguousarray(pictures.tiles[rows])).to(device), size_px, gray) for rows in chunks]
+    return torch.cat(parts) if parts else torch.empty((0, 1 if gray else 3, size_px, size_px), dtype=torch.uint8, device=device)
+
+
+def border_colors(x: torch.Tensor) -> torch.Tensor:
+    """(n, C, S, S) uint8 → (n, C, 1, 1) uint8: the median of the outermost pixels."""
+    edge = torch.cat([x[:, :, 0, :], x[:, :, -1, :], x[:, :, :, 0], x[:, :, :, -1]], dim=2)
+    return edge.median(dim=2).values[:, :, None, None]
+
+
+def mean_and_deviation(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, C, S, S) uint8 → two (1, C, 1, 1) float in [0, 1], over all pictures and places."""
+    sums = torch.zeros(2, x.shape[1], dtype=torch.float64, device=x.device)
+    for part in x.split(CHUNK):
+        part = part.double() / 255
+        sums += torch.stack([part.sum((0, 2, 3)), (part * part).sum((0, 2, 3))])
+    mean, square = sums / (x.numel() / x.shape[1])
+    deviation = (square - mean * mean).clamp(min=1e-4).sqrt()
+    return mean.float()[None, :, None, None], deviation.float()[None, :, None, None]
+
+
+def _sized(tiles: torch.Tensor, size_px: int, gray: bool) -> torch.Tensor:
+    x = tiles.permute(0, 3, 1, 2).float()  # (n, 3, T, T)
+    if gray:
+        x = luma(x)
+    if x.shape[2] != size_px:
+        x = F.interpolate(x, size=(size_px, size_px), mode="bilinear", antialias=True, align_corners=False)
+    return x.round().clamp(0, 255).to(torch.uint8)
+
+
+def _multiplies_bfloat16() -> bool:
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())

@@ -1,0 +1,341 @@
+"""Training a network: interrupted and resumed, short of memory, gone wrong, on too little; and the saved model."""
+
+import errno
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import torch
+
+from features.errors import ScratchworkError
+from features.extract import ExtractionSettings
+from models import fitting
+from models.artifacts import load_model, save_model, settings_card
+from models.checkpoints import read_checkpoint, write_checkpoint
+from models.cnn import CnnClassifier
+from models.cnn_training import Conduct, forget_checkpoints, train_cnn
+from models.decision import Decision
+from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
+from models.inference import log_proba_of_states, state_of
+from models.networks import make_network
+from models.pictures import Pictures
+from models.recipes import CnnParameters, cnn_parameters
+from models.tensors import sized_tiles
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 3, "batch": 8, "sampling": 0.5, "deterministic": True, "precision": "float32"})
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """Small networks are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def drawings(n: int, classes: int = 2, side: int = 128) -> tuple[Pictures, np.ndarray]:
+    """n pictures: class c is c + 1 bars across, at any place, in any colour."""
+    rng = np.random.default_rng(0)
+    tiles = np.full((n, side, side, 3), 255, np.uint8)
+    codes = np.arange(n) % classes
+    for tile, c in zip(tiles, codes, strict=True):
+        color = rng.integers(0, 150, 3)
+        for start in rng.choice(10, c + 1, replace=False) * (side // 10):
+            tile[start:start + side // 16] = color
+    return Pictures(np.zeros((n, 1), np.float32), tiles, np.arange(n)), codes
+
+
+def task_of(n: int, classes: int = 2, watched: int = 6) -> Task:
+    pictures, codes = drawings(n + watched, classes)
+    return Task(pictures.take(np.arange(n)), codes[:n], pictures.take(np.arange(n, n + watched)), codes[n:], classes, 0)
+
+
+def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_twenty_pictures_are_learned_by_heart() -> None:
+    """Without augmentation the network gets every one of the pictures that it learned from right."""
+    pictures, codes = drawings(20, 4)
+    off = {"rotation": 0.0, "shift": 0.0, "shear": 0.0, "zoom": 0.0, "mirror": False, "brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+    p = cnn_parameters(chosen={"size": 32, "width": 16, "epochs": 30, "batch": 10, "progressive": False, **off})
+    fitted = fit_network(Task(pictures, codes, pictures, codes, 4, 0), p)
+    assert fitted.history[-1].accuracy == 1
+    assert (log_proba_of_states([fitted.state], p, 4, pictures).argmax(1) == codes).all()
+
+
+class Stop(Exception):
+    """An interruption."""
+
+
+def _stop_after(epochs: int) -> Any:
+    def on_epoch(epoch: Epoch) -> None:
+        if epoch.epoch == epochs:
+            raise Stop
+    return on_epoch
+
+
+@pytest.mark.parametrize("more", [{}, {"patience": 2}, {"optimizer": "sgd", "learning_rate": 0.05, "cutmix": 1.0}], ids=["adamw", "patience", "sgd"])
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, more: dict) -> None:
+    """Interrupted after an epoch and continued, the weights and the history are those of an uninterrupted run, bit for bit."""
+    p = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 4, "batch": 8, "deterministic": True, **more})
+    whole = fit_network(task_of(20), p)
+    with pytest.raises(Stop):
+        fit_network(task_of(20), p, Checkpoint(tmp_path / "c", "key", False), _stop_after(2))
+    resumed = fit_network(task_of(20), p, Checkpoint(tmp_path / "c", "key", True))
+    assert same(whole.state, resumed.state)
+    assert [e.loss for e in whole.history] == [e.loss for e in resumed.history]
+
+
+def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
+    """Resumed from its last epoch, nothing is trained and the same weights come back."""
+    told: list[Epoch] = []
+    first = fit_network(task_of(12), SMALL, Checkpoint(tmp_path / "c", "key", False))
+    again = fit_network(task_of(12), SMALL, Checkpoint(tmp_path / "c", "key", True), told.append)
+    assert told == []
+    assert same(first.state, again.state)
+
+
+def test_a_checkpoint_is_not_replaced_without_a_word(tmp_path: Path) -> None:
+    """Without --resume, and with it when the options are others, the run starts anew and says so; going on is said too."""
+    for key, resume, said in [("a", False, []), ("a", False, ["--resume would have gone on"]), ("b", True, ["starting anew"]),
+                              ("b", True, ["going on after epoch 1"])]:
+        told: list[str] = []
+        fit_network(task_of(8), replace(SMALL, epochs=1), Checkpoint(tmp_path / "c", key, resume), notice=told.append)
+        assert len(told) == len(said)
+        assert all(word in line for word, line in zip(said, told, strict=True))
+
+
+def test_a_checkpoint_that_is_cut_or_of_another_training_is_not_loaded(tmp_path: Path) -> None:
+    """A cut or changed file is refused by its digest, another training's key gives nothing, a temporary file is never looked at."""
+    file = tmp_path / "c"
+    write_checkpoint({"key": "a", "x": torch.ones(3)}, file)
+    assert read_checkpoint(file, "b") is None
+    assert read_checkpoint(tmp_path / "absent", "a") is None
+    found = read_checkpoint(file, "a")
+    assert found
+    assert torch.equal(found["x"], torch.ones(3))
+    content = file.read_bytes()
+    for spoiled in (content[:-1], content[:40], b"", content[:-5] + b"?" + content[-4:]):
+        file.write_bytes(spoiled)
+        with pytest.raises(ScratchworkError, match="is not whole"):
+            read_checkpoint(file, "a")
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so, the file before stays whole, and --resume goes on from it."""
+    write_checkpoint({"key": "a", "epoch": 1}, tmp_path / "c")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ScratchworkError, match="disk is full"):
+        write_checkpoint({"key": "a", "epoch": 2}, tmp_path / "c")
+    found = read_checkpoint(tmp_path / "c", "a")
+    assert found
+    assert found["epoch"] == 1
+    assert os.listdir(tmp_path) == ["c"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run() -> None:
+    """The step, the epoch and what to try are named."""
+    p = replace(SMALL, optimizer="sgd", learning_rate=1e20, warm_up=0.0)
+    with pytest.raises(ScratchworkError, match=r"the loss is \w+ at step \d+ \(epoch 1, .*try --learning-rate"):
+        fit_network(task_of(40), p)
+
+
+def test_short_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches go through in parts, with a word; the number of steps stays; where nothing helps the error says what to do."""
+    real, limit, told = fitting.loss_of, 3, []
+
+    def tight(logits: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if len(logits) > limit:
+            raise torch.OutOfMemoryError("no memory")
+        return real(logits, *rest)
+
+    monkeypatch.setattr(fitting, "loss_of", tight)
+    fitted = fit_network(task_of(16), SMALL, notice=told.append)
+    assert len(fitted.history) == SMALL.epochs
+    assert [line.split(" it in ")[1] for line in told] == ["2 parts from here on", "4 parts from here on"]
+    limit = 0
+    with pytest.raises(ScratchworkError, match="does not hold"):
+        fit_network(task_of(16), SMALL)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    """--device cuda on a machine without one."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ScratchworkError, match="sees no CUDA device"):
+        fit_network(task_of(8), replace(SMALL, device="cuda"))
+
+
+@pytest.mark.parametrize(("pictures", "batch", "steps"), [(3000, 64, 46), (100, 64, 12), (5, 64, 1), (65, 2, 32)])
+def test_batches_are_even_and_enough(pictures: int, batch: int, steps: int) -> None:
+    """Every picture is in one batch, sizes differ by one at most and are never under the smallest, small sets still take steps."""
+    batches = fitting._batches(np.arange(pictures), batch)
+    assert np.concatenate(batches).tolist() == list(range(pictures))
+    assert len(batches) == steps
+    assert max(map(len, batches)) - min(map(len, batches)) <= 1
+
+
+def test_fewer_pictures_than_a_batch() -> None:
+    """One step an epoch, over all of them; two pictures are enough."""
+    assert len(fit_network(task_of(2, watched=0), replace(SMALL, batch=64)).history) == SMALL.epochs
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    """It stops ``patience`` epochs after the best, whose weights give the best epoch's figure again."""
+    p = replace(SMALL, epochs=30, patience=3, learning_rate=0.02, watch="log-loss", progressive=False)
+    task = task_of(20)
+    fitted = fit_network(task, p)
+    best = fitted.history[fitted.best - 1]
+    assert best.log_loss == min(e.log_loss for e in fitted.history)
+    assert len(fitted.history) in (fitted.best + 3, 30)
+    z = log_proba_of_states([fitted.state], replace(p, mirrored_views=False), 2, task.watch)
+    assert -z[np.arange(6), task.watch_codes].mean() == pytest.approx(best.log_loss, abs=1e-4)
+
+
+def test_pictures_grow_to_full_size() -> None:
+    """Smaller ones first, never larger than the size, which the last epochs have; other architectures know one size only."""
+    for size in (16, 30, 64, 80, 96, 128):
+        p = CnnParameters(size=size, epochs=10)
+        sizes = [p.size_in(epoch) for epoch in range(10)]
+        assert sizes == sorted(sizes)
+        assert sizes[-4:] == [size] * 4
+        assert min(sizes) >= 16
+        assert all(side % 2 == 0 for side in sizes)
+    assert {cnn_parameters(arch="camp").size_in(epoch) for epoch in range(10)} == {224}
+
+
+def test_the_rate_rises_and_falls() -> None:
+    """Warm-up to the peak, cosine to nothing; the constant one decays as 1 / (1 + decay * step)."""
+    p = CnnParameters(learning_rate=1.0, warm_up=0.1)
+    rates = [rate_at(done, 0, p) for done in np.linspace(0, 1, 101)]
+    assert int(np.argmax(rates)) == 10
+    assert max(rates) == pytest.approx(1)
+    assert rates[-1] == pytest.approx(0)
+    assert rate_at(0.5, 10, replace(p, schedule="constant", decay=0.1)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("sampling", "share"), [(0.0, 0.9), (0.5, 0.75), (1.0, 0.5)])
+def test_sampling_evens_classes_out(sampling: float, share: float) -> None:
+    """An epoch has as many draws as pictures; the larger class of 900 to 100 has the share that its power says."""
+    codes = np.repeat([0, 1], [900, 100])
+    order = drawn_order(codes, sampling, np.random.default_rng(0))
+    assert len(order) == 1000
+    assert (codes[order] == 0).mean() == pytest.approx(share, abs=0.05)
+    if not sampling:
+        assert sorted(order) == list(range(1000))
+
+
+def train_small(folder: Path, every_fold: bool = False, refit: bool = False, fold: np.ndarray | None = None, classes: int = 2) -> Any:
+    pictures, codes = drawings(30, classes)
+    fold = np.arange(30) // 2 % 5 - 1 if fold is None else fold
+    labels = np.array([f"L{c}" for c in codes])
+    conduct = Conduct(folder, "digest", every_fold, refit, False, 1, lambda line: None)
+    return train_cnn(pictures, labels, [f"L{c}" for c in range(classes)], np.arange(30), fold, SMALL, ExtractionSettings(), conduct), fold
+
+
+@pytest.mark.parametrize("every_fold", [False, True])
+def test_probabilities_are_of_pictures_not_learned_from(tmp_path: Path, every_fold: bool) -> None:
+    """One network judges its watched fold and the held-out part; fold models judge everything."""
+    trained, fold = train_small(tmp_path, every_fold)
+    assert trained.judged.tolist() == ([True] * 30 if every_fold else (fold <= 0).tolist())
+    assert np.allclose(trained.proba[trained.judged].sum(1), 1)
+    assert set(trained.predicted[~trained.judged]) <= {""}
+    assert len(trained.model.networks_) == (4 if every_fold else 1)
+    assert len(os.listdir(tmp_path)) == len(trained.model.networks_)
+    forget_checkpoints(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_refit_changes_the_model_and_not_the_scores(tmp_path: Path) -> None:
+    """The probabilities are those from before; the networks are others, as many as before."""
+    plain, _ = train_small(tmp_path)
+    refitted, _ = train_small(tmp_path, refit=True)
+    assert np.array_equal(plain.proba, refitted.proba, equal_nan=True)
+    assert not same(plain.model.networks_[0], refitted.model.networks_[0])
+    assert len(refitted.model.networks_) == 1
+
+
+def test_a_class_missing_from_a_fold(tmp_path: Path) -> None:
+    """A label that is only in the watched fold has a probability all the same; one label alone is refused with a reason."""
+    _, codes = drawings(30, 3)
+    trained, _ = train_small(tmp_path, fold=np.where(codes == 2, 0, np.arange(30) % 2 + 1), classes=3)
+    assert trained.proba.shape == (30, 3)
+    with pytest.raises(ScratchworkError, match="of 1 label; at least two"):
+        train_small(tmp_path, fold=np.where(codes == 0, 1, 0), classes=3)
+
+
+def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
+    """Through joblib and back, and tiles of another size are taken too; its state is plain arrays."""
+    trained, _ = train_small(tmp_path)
+    model = trained.model
+    save_model(model, tmp_path / "cnn.joblib", {"classes": ["L0", "L1"], **settings_card(ExtractionSettings())})
+    loaded, _ = load_model(tmp_path / "cnn.joblib")
+    pictures, _ = drawings(5)
+    assert np.array_equal(loaded.proba_of(pictures), model.proba_of(pictures))
+    assert loaded.proba_of(drawings(5, side=96)[0]).shape == (5, 2)
+    assert loaded.predict_proba([]).shape == (0, 2)
+    assert all(type(array) is np.ndarray for state in loaded.networks_ for array in state.values())
+
+
+def test_a_model_loads_without_torch_and_predicts_without_lightgbm(tmp_path: Path) -> None:
+    """Loading imports neither library; predicting imports torch only."""
+    model = CnnClassifier(SMALL, ExtractionSettings())
+    decision = Decision().fit(np.log(np.full((4, 2), 0.5)), np.array([0, 1, 0, 1]))
+    network = make_network("scratch", 2, 32, 8, 3)
+    joblib.dump(model.adopt(["a", "b"], [state_of(network)], decision), tmp_path / "cnn.joblib")
+    script = ("import sys, joblib, numpy as np\n"
+              f"model = joblib.load({str(tmp_path / 'cnn.joblib')!r})\n"
+              "before = 'torch' in sys.modules\n"
+              "from models.pictures import Pictures\n"
+              "p = model.proba_of(Pictures(np.zeros((1, 1)), np.zeros((1, 128, 128, 3), np.uint8), np.arange(1)))\n"
+              "print(before, 'torch' in sys.modules, 'lightgbm' in sys.modules, p.shape)")
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "True", "False", "(1,", "2)"], done.stderr
+
+
+def test_tiles_are_averaged_not_skipped() -> None:
+    """Reduced to a quarter, a fine checkerboard is gray; gray tiles have one channel; whole size is the tile itself."""
+    board = np.zeros((1, 128, 128, 3), np.uint8)
+    board[:, ::2, ::2] = board[:, 1::2, 1::2] = 255
+    pictures = Pictures(np.zeros((1, 1)), board, np.arange(1))
+    small = sized_tiles(pictures, 32, False, torch.device("cpu"))
+    assert small.shape == (1, 3, 32, 32)
+    assert abs(small.float().mean() - 127.5) < 2
+    assert small[:, :, 4:-4, 4:-4].float().std() < 5
+    assert sized_tiles(pictures, 32, True, torch.device("cpu")).shape == (1, 1, 32, 32)
+    assert np.array_equal(sized_tiles(pictures, 128, False, torch.device("cpu"))[0].permute(1, 2, 0).numpy(), board[0])
+
+
+def test_recipes_name_what_is_wrong() -> None:
+    """An unknown choice, a size that is too small; an architecture's published settings beside one's own."""
+    with pytest.raises(ScratchworkError, match="choose one of cross-entropy, weighted, focal"):
+        cnn_parameters(chosen={"loss": "magic"})
+    with pytest.raises(ScratchworkError, match="at least 16"):
+        cnn_parameters(chosen={"size": 8})
+    with pytest.raises(ScratchworkError, match="takes even sizes"):
+        cnn_parameters(chosen={"size": 51})
+    camp = cnn_parameters(arch="camp", chosen={"size": 64, "rotation": 5.0})
+    assert (camp.epochs, camp.batch, camp.learning_rate, camp.decay, camp.size) == (10, 128, 1e-3, 1e-6, 64)
+    assert (camp.augmentation.rotation, camp.augmentation.upside_down) == (5.0, True)
+
+
+@pytest.mark.gpu
+def test_a_gpu_and_a_cpu_agree() -> None:
+    """One saved model gives the same probabilities within 1e-3 on both."""
+    pictures, _ = drawings(64)
+    fitted = fit_network(task_of(64), replace(SMALL, device="cuda", deterministic=False, precision="auto"))
+    each = [np.exp(log_proba_of_states([fitted.state], SMALL, 2, pictures, device)) for device in ("cpu", "cuda")]
+    assert np.abs(each[0] - each[1]).max() < 1e-3
