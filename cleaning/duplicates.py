@@ -41,8 +41,10 @@ CHUNK_PAIRS = 250
 KEPT_PICTURES = 64  # prepared ones in a worker's memory, up to 3 MB each
 MAX_DIFFERENCE = 0.04  # 1 - correlation
 MAX_WORST_PLACE = 0.3
-MAX_EXCESS = 55.0  # gray levels
+MAX_CONCENTRATION = 60.0  # of the worst place to the difference: copies differ everywhere a little, variants in one place
+MAX_EXCESS = 48.0  # gray levels
 COARSE_PX, COARSE_FACTOR = 64, 1.5  # in pictures of fewer pixels difference and excess may be so much larger, by their sampling
+TINY_PX, TINY_MAX_DIFFERENCE = 20, 0.005  # so few pixels show little of what is drawn: copies must be all but equal
 CROWD, CROWD_DIFFERENCE = 6, 0.05  # more lookalikes than this, within this difference
 CLEAR_WORST_PLACE = 0.15  # from here on a pair is doubtful
 CLOSE_TILE_PX = 256
@@ -144,7 +146,9 @@ def _proven(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray, max_differe
     side = np.clip(pictures.content_px / CONTENT_PER_SIDE, MIN_SIDE_PX, MAX_SIDE_PX).astype(int)[pairs].min(axis=1)
     difference, worst, excess = _compared(compared, pictures.tile, pairs, turn, side, jobs, progress).reshape(-1, 3).T
     slack = np.where(side < COARSE_PX, COARSE_FACTOR, 1.0)
-    same = (difference <= slack * max_difference) & (worst <= MAX_WORST_PLACE) & (excess <= slack * MAX_EXCESS)
+    allowed = np.where(side < TINY_PX, min(TINY_MAX_DIFFERENCE, max_difference), slack * max_difference)
+    one_place = (worst > CLEAR_WORST_PLACE) & (worst > MAX_CONCENTRATION * difference)
+    same = (difference <= allowed) & (worst <= MAX_WORST_PLACE) & (excess <= slack * MAX_EXCESS) & ~one_place
     crowd = np.bincount(pairs[difference <= CROWD_DIFFERENCE].ravel(), minlength=n) > CROWD
     crowded = crowd[pairs].any(axis=1)
     likeliest = _ranked(pairs, np.where(same & crowded, difference, np.inf)) < CLOSE_ALIKE
