@@ -529,8 +529,10 @@ def _duplicates(workspace: Workspace, readable: pd.DataFrame, features: np.ndarr
     height, width = (features[:, names.index(f"background__box_{side}")] * readable[side].to_numpy(float) for side in ("height", "width"))
     first = np.flatnonzero(~readable["sha256"].duplicated())
     store = workspace.store
-    look = partial(_larger_tile, [str(workspace.data / str(path)) for path in readable.index[first]], workspace.settings)
-    pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first], look)
+    files = [str(workspace.data / str(path)) for path in readable.index[first]]
+    shape = readable.iloc[first][["mode", "width", "height"]].astype(str).agg(" ".join, axis=1).to_numpy(str)
+    pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first],
+                                   partial(_larger_tile, files, workspace.settings), shape, partial(_pixel_digest, files))
     proven = proven_pairs(pictures, settings.radius, settings.max_difference, settings.turned, workspace.jobs,
                           workspace.progress("comparing pictures"))
     found = duplicate_table(_with_quality(workspace, readable.assign(content_px=np.maximum(height, width)), proven), proven)
@@ -561,6 +563,14 @@ def _larger_tile(files: list[str], settings: ExtractionSettings, position: int) 
         return read_tile(files[position], settings, CLOSE_TILE_PX)
     except (OSError, UnreadablePicture):
         return np.full((CLOSE_TILE_PX, CLOSE_TILE_PX, 3), 255, np.uint8)
+
+
+def _pixel_digest(files: list[str], position: int) -> str:
+    """Of all pixels as they are stored; of a file that has gone since the scan, its name."""
+    try:
+        return hashlib.sha256(read_pixels(Path(files[position]).read_bytes()).tobytes()).hexdigest()
+    except (OSError, UnreadablePicture):
+        return files[position]
 
 
 def _equal_pixels(workspace: Workspace, readable: pd.DataFrame, one: str, two: str) -> bool:

@@ -42,8 +42,9 @@ KEPT_PICTURES = 64  # prepared ones in a worker's memory, up to 3 MB each
 MAX_DIFFERENCE = 0.04  # 1 - correlation
 MAX_WORST_PLACE = 0.3
 MAX_CONCENTRATION = 60.0  # of the worst place to the difference: copies differ everywhere a little, variants in one place
-MAX_EXCESS = 48.0  # gray levels
+MAX_EXCESS = 53.0  # gray levels
 COARSE_PX, COARSE_FACTOR = 64, 1.5  # in pictures of fewer pixels difference and excess may be so much larger, by their sampling
+EQUAL_MAX_DIFFERENCE = 0.1  # above it nobody looks whether all pixels are equal
 TINY_PX, TINY_MAX_DIFFERENCE = 20, 0.005  # so few pixels show little of what is drawn: copies must be all but equal
 CROWD, CROWD_DIFFERENCE = 6, 0.05  # more lookalikes than this, within this difference
 CLEAR_WORST_PLACE = 0.15  # from here on a pair is doubtful
@@ -65,15 +66,18 @@ class Proven:
 
 @dataclass(frozen=True)
 class Pictures:
-    """n different pictures. ``hashes`` (n, 32) uint8; ``tiles`` (N, 128, 128, 3) uint8, often a memory map, of which ``rows`` (n,) are theirs;
+    """n different files. ``hashes`` (n, 32) uint8; ``tiles`` (N, 128, 128, 3) uint8, often a memory map, of which ``rows`` (n,) are theirs;
     ``content_px`` (n,): the longer side of the content in the file; ``look``: position → its tile at `CLOSE_TILE_PX`, called for doubtful
-    pairs only, in a worker process."""
+    pairs only, in a worker process; ``shape`` (n,): mode, width and height as one value; ``pixel_digest``: position → digest of all its pixels,
+    called for alike pictures of one shape only."""
 
     hashes: np.ndarray
     tiles: np.ndarray
     rows: np.ndarray
     content_px: np.ndarray
     look: Callable[[int], np.ndarray]
+    shape: np.ndarray
+    pixel_digest: Callable[[int], str]
 
     def tile(self, position: int) -> np.ndarray:
         """(128, 128, 3) uint8."""
@@ -158,6 +162,9 @@ def _proven(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray, max_differe
     difference[close] = again = _compared(closely_compared, pictures.look, pairs[close], turn[close], side, jobs, progress).ravel()
     stands_out = (again <= CROWDED_MAX_DIFFERENCE) & (again <= CROWDED_RATIO * _next_difference(pairs[close], again, n))
     same[close] = np.where(crowded[close], stands_out, again <= DOUBTFUL_MAX_DIFFERENCE)
+    maybe = np.flatnonzero(~same & (turn == 0) & (difference <= EQUAL_MAX_DIFFERENCE))
+    equal = maybe[_equal(pictures, pairs[maybe])]
+    same[equal], difference[equal] = True, 0
     return Proven(pairs[same], 1 - np.maximum(difference[same], 0), turn[same])
 
 
@@ -219,6 +226,13 @@ def _rank_within(owners: np.ndarray) -> np.ndarray:
     rank = np.empty(len(owners), int)
     rank[order] = np.arange(len(owners)) - np.repeat(first, np.diff(np.r_[first, len(owners)]))
     return rank
+
+
+def _equal(pictures: Pictures, pairs: np.ndarray) -> np.ndarray:
+    """(m,) bool: the same pixels, whatever the format; JPEG and PNG are not decoded at one scale, so that tiles of equal pixels may differ."""
+    digest = lru_cache(None)(pictures.pixel_digest)
+    one_shape = pictures.shape[pairs[:, 0]] == pictures.shape[pairs[:, 1]]
+    return np.array([alike and digest(i) == digest(j) for (i, j), alike in zip(pairs.tolist(), one_shape.tolist(), strict=True)], bool)
 
 
 def _compared(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.ndarray, turn: np.ndarray, side: np.ndarray, jobs: int,

@@ -13,7 +13,7 @@ from cleaning.decisions import ENLARGED, duplicate_table
 from cleaning.duplicates import CLOSE_TILE_PX, TURNS, Pictures, Proven, leak_groups, proven_pairs, stars, turned_picture
 from features.families import feature_matrix, feature_names
 from features.hashes import perceptual_hash
-from features.images import read_picture
+from features.images import read_picture, read_pixels
 from features.quality import quality_of
 from features.tile import make_tile
 from features.view import make_view
@@ -27,7 +27,8 @@ def proven(files: list[bytes], **options: float) -> set[tuple[int, int]]:
     content = np.maximum(height * [p.height for p in pictures], width * [p.width for p in pictures])
     larger = np.array([make_tile(picture.rgb, side_px=CLOSE_TILE_PX).rgb for picture in pictures])
     found = proven_pairs(Pictures(np.array([perceptual_hash(view.half_rgb) for view in views]), np.array([view.tile.rgb for view in views]),
-                                  np.arange(len(files)), content, larger.__getitem__), **options)
+                                  np.arange(len(files)), content, larger.__getitem__, np.array([f"{p.mode} {p.width} {p.height}" for p in pictures]),
+                                  lambda k: read_pixels(files[k]).tobytes().hex()), **options)
     return set(map(tuple, found.pairs.tolist()))
 
 
@@ -59,6 +60,20 @@ def test_a_copy_is_proven(copy: Callable, seed: int, drawing: Callable, encoded:
     """Resized and recompressed copies of a drawing are the same picture; the two other drawings beside them are not."""
     originals = [drawing(seed + k, 300, 260, 40) for k in (0, 10, 20)]
     assert proven([*map(encoded, originals), copy(originals[0])]) == {(0, 3)}
+
+
+def test_equal_pixels_in_another_format_are_found_in_any_crowd() -> None:
+    """Rings of dashes that differ in one dash are a crowd in which nothing stands out; a JPEG's pixels saved as PNG are found all the same."""
+    def ring(missing: int) -> Image.Image:
+        image = Image.new("RGB", (300, 300), "white")
+        for k in range(60):
+            if k != missing:
+                ImageDraw.Draw(image).arc([20, 20, 280, 280], 6 * k, 6 * k + 3, fill="black", width=3)
+        return image
+    files = [jpeg(ring(k), 90) for k in range(12)]
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(files[5])).save(buffer, "PNG")
+    assert (5, 12) in proven([*files, buffer.getvalue()])
 
 
 def test_one_dot_makes_another_card(encoded: Callable) -> None:
