@@ -68,7 +68,7 @@ FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
-FINDINGS_VERSION = 4  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
+FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 

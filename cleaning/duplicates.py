@@ -42,16 +42,16 @@ KEPT_PICTURES = 64  # prepared ones in a worker's memory, up to 3 MB each
 MAX_DIFFERENCE = 0.04  # 1 - correlation
 MAX_WORST_PLACE = 0.3
 MAX_CONCENTRATION = 60.0  # of the worst place to the difference: copies differ everywhere a little, variants in one place
-MAX_EXCESS = 53.0  # gray levels
+MAX_EXCESS = 55.0  # gray levels
 COARSE_PX, COARSE_FACTOR = 64, 1.5  # in pictures of fewer pixels difference and excess may be so much larger, by their sampling
 EQUAL_MAX_DIFFERENCE = 0.1  # above it nobody looks whether all pixels are equal
 TINY_PX, TINY_MAX_DIFFERENCE = 20, 0.005  # so few pixels show little of what is drawn: copies must be all but equal
 CROWD, CROWD_DIFFERENCE = 6, 0.05  # more lookalikes than this, within this difference
-CLEAR_WORST_PLACE = 0.15  # from here on a pair is doubtful
+CLEAR_WORST_PLACE, CLEAR_EXCESS = 0.15, 45.0  # from here on a pair is doubtful
 CLOSE_TILE_PX = 256
 CLOSE_MAX_SIDE_PX, CLOSE_CONTENT_PER_SIDE = 232, 1.1
 CLOSE_ALIKE = 6  # candidates of a picture in a crowd that are looked at again
-DOUBTFUL_MAX_DIFFERENCE = 0.07
+DOUBTFUL_MAX_DIFFERENCE, DOUBTFUL_MAX_EXCESS = 0.07, 50.0
 CROWDED_MAX_DIFFERENCE, CROWDED_RATIO = 0.015, 0.6  # the second to the next most alike picture
 
 
@@ -156,12 +156,13 @@ def _proven(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray, max_differe
     crowd = np.bincount(pairs[difference <= CROWD_DIFFERENCE].ravel(), minlength=n) > CROWD
     crowded = crowd[pairs].any(axis=1)
     likeliest = _ranked(pairs, np.where(same & crowded, difference, np.inf)) < CLOSE_ALIKE
-    close = np.flatnonzero(same & np.where(crowded, likeliest, worst > CLEAR_WORST_PLACE))
+    close = np.flatnonzero(same & np.where(crowded, likeliest, (worst > CLEAR_WORST_PLACE) | (excess > CLEAR_EXCESS)))
     same &= ~crowded
     side = np.clip(pictures.content_px / CLOSE_CONTENT_PER_SIDE, MIN_SIDE_PX, CLOSE_MAX_SIDE_PX).astype(int)[pairs[close]].min(axis=1)
-    difference[close] = again = _compared(closely_compared, pictures.look, pairs[close], turn[close], side, jobs, progress).ravel()
+    again, excess = _compared(closely_compared, pictures.look, pairs[close], turn[close], side, jobs, progress).reshape(-1, 2).T
+    difference[close] = again
     stands_out = (again <= CROWDED_MAX_DIFFERENCE) & (again <= CROWDED_RATIO * _next_difference(pairs[close], again, n))
-    same[close] = np.where(crowded[close], stands_out, again <= DOUBTFUL_MAX_DIFFERENCE)
+    same[close] = np.where(crowded[close], stands_out, (again <= DOUBTFUL_MAX_DIFFERENCE) & (excess <= DOUBTFUL_MAX_EXCESS))
     maybe = np.flatnonzero(~same & (turn == 0) & (difference <= EQUAL_MAX_DIFFERENCE))
     equal = maybe[_equal(pictures, pairs[maybe])]
     same[equal], difference[equal] = True, 0

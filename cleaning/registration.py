@@ -56,14 +56,15 @@ def compared(one: Prepared, two: Prepared) -> tuple[float, float, float]:
     return (*best, excess)
 
 
-def closely_compared(one: Prepared, two: Prepared) -> tuple[float]:
-    """1 - correlation where registration leads, after the sharper of the two was blurred like the other; 2 where it leads away."""
+def closely_compared(one: Prepared, two: Prepared) -> tuple[float, float]:
+    """1 - correlation where registration leads, after the sharper of the two was blurred like the other, and the `_excess` then."""
     move = _registered(one, two, _by_framing(one.framing, two.framing, len(one.gray)))
     if move is None:
-        return (2.0,)
+        return 2.0, 255.0
     laid = _moved(two.rgb, move, cv2.INTER_CUBIC)
     soft, sharp = sorted((one.rgb, laid), key=lambda rgb: cv2.norm(_fine(rgb), cv2.NORM_L2SQR))
-    return (min(_unlikeness(_fine(soft), _fine(sharp, float(np.hypot(SMOOTH, blur))))[0] for blur in EXTRA_BLURS),)
+    difference, blur = min((_unlikeness(_fine(soft), _fine(sharp, float(np.hypot(SMOOTH, blur))))[0], blur) for blur in EXTRA_BLURS)
+    return difference, _excess(soft, cv2.GaussianBlur(sharp, (0, 0), blur) if blur else sharp)
 
 
 def _placements(one: Prepared, two: Prepared) -> Iterator[np.ndarray]:
