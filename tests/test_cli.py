@@ -130,7 +130,7 @@ def test_dropped_labels_stay_dropped(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(trained, folder)
     before = pd.read_parquet(folder / "artifacts" / "lgbm.oof.parquet")
-    assert run("clean", "--drop-wrong-labels", "--allow-empty", folder=folder).returncode == 0
+    assert run("clean", "--drop-wrong-labels", "--label-precision", "0", "--allow-empty", folder=folder).returncode == 0
     first = decisions_of(folder)
     wrong = first.index[first["reason"] == "wrong_label"]
     assert first.loc[wrong, "keep"].tolist() == (before.loc[wrong, "fold"] == -1).tolist()
@@ -138,7 +138,7 @@ def test_dropped_labels_stay_dropped(trained: Path, tmp_path: Path) -> None:
     assert run("train", "--folds", FOLDS, folder=folder).returncode == 0
     learned = pd.read_parquet(folder / "artifacts" / "lgbm.oof.parquet")
     assert set(learned.index) == set(first.index[first["keep"]])
-    again = run("clean", "--drop-wrong-labels", "--allow-empty", folder=folder)
+    again = run("clean", "--drop-wrong-labels", "--label-precision", "0", "--allow-empty", folder=folder)
     assert again.returncode == 0
     assert "training lgbm" not in again.stderr
     assert decisions_of(folder).equals(first)
