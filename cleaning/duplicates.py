@@ -13,7 +13,7 @@ throw c away for the sake of a.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import joblib
@@ -81,7 +81,7 @@ class Pictures:
 
     def tile(self, position: int) -> np.ndarray:
         """(128, 128, 3) uint8."""
-        return self.tiles[self.rows[position]]
+        return _stored(self.tiles, self.rows, position)
 
 
 def proven_pairs(pictures: Pictures, radius: int = RADIUS, max_difference: float = MAX_DIFFERENCE, turned: bool = False, jobs: int = 1,
@@ -148,7 +148,8 @@ def _proven(pictures: Pictures, pairs: np.ndarray, turn: np.ndarray, max_differe
     n = len(pictures.rows)
     pairs, turn = _most_alike(pictures, pairs, turn)
     side = np.clip(pictures.content_px / CONTENT_PER_SIDE, MIN_SIDE_PX, MAX_SIDE_PX).astype(int)[pairs].min(axis=1)
-    difference, worst, excess = _compared(compared, pictures.tile, pairs, turn, side, jobs, progress).reshape(-1, 3).T
+    seen = partial(_stored, pictures.tiles, pictures.rows)
+    difference, worst, excess = _compared(compared, seen, pairs, turn, side, jobs, progress).reshape(-1, 3).T
     slack = np.where(side < COARSE_PX, COARSE_FACTOR, 1.0)
     allowed = np.where(side < TINY_PX, min(TINY_MAX_DIFFERENCE, max_difference), slack * max_difference)
     one_place = (worst > CLEAR_WORST_PLACE) & (worst > MAX_CONCENTRATION * difference)
@@ -257,6 +258,11 @@ def _compared_chunk(figures: Callable, look: Callable[[int], np.ndarray], pairs:
     with threadpool_limits(1):  # the same sums in the same order for any number of workers
         return np.array([figures(at(i, 0, side), at(j, turn, side))
                          for (i, j), turn, side in zip(pairs.tolist(), turns.tolist(), sides.tolist(), strict=True)])
+
+
+def _stored(tiles: np.ndarray, rows: np.ndarray, position: int) -> np.ndarray:
+    """`Pictures.tile` for a worker, which need not be sent all the rest."""
+    return tiles[rows[position]]
 
 
 def _next_difference(pairs: np.ndarray, difference: np.ndarray, n: int) -> np.ndarray:
