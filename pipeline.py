@@ -580,11 +580,8 @@ def _equal_pixels(workspace: Workspace, readable: pd.DataFrame, one: str, two: s
         return True
     if facts[0][1:] != facts[1][1:]:
         return False
-    try:
-        first, second = (read_pixels((workspace.data / path).read_bytes()) for path in (one, two))
-        return np.array_equal(first, second)
-    except (OSError, UnreadablePicture):
-        return False  # gone since the scan: the next one will say so
+    files = [str(workspace.data / path) for path in (one, two)]
+    return _pixel_digest(files, 0) == _pixel_digest(files, 1)
 
 
 def _grouped(manifest: pd.DataFrame, found: pd.DataFrame, settings: CleaningSettings) -> pd.DataFrame:

@@ -62,8 +62,12 @@ def closely_compared(one: Prepared, two: Prepared) -> tuple[float, float]:
     if move is None:
         return 2.0, 255.0
     laid = _moved(two.rgb, move, cv2.INTER_CUBIC)
-    soft, sharp = sorted((one.rgb, laid), key=lambda rgb: cv2.norm(_fine(rgb), cv2.NORM_L2SQR))
-    difference, blur = min((_unlikeness(_fine(soft), _fine(sharp, float(np.hypot(SMOOTH, blur))))[0], blur) for blur in EXTRA_BLURS)
+    fine = _fine(laid)
+    if cv2.norm(one.fine, cv2.NORM_L2SQR) <= cv2.norm(fine, cv2.NORM_L2SQR):
+        soft, fine, sharp = one.rgb, one.fine, laid
+    else:
+        soft, sharp = laid, one.rgb
+    difference, blur = min((_unlikeness(fine, _fine(sharp, float(np.hypot(SMOOTH, blur))))[0], blur) for blur in EXTRA_BLURS)
     return difference, _excess(soft, cv2.GaussianBlur(sharp, (0, 0), blur) if blur else sharp)
 
 
