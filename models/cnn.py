@@ -5,18 +5,18 @@ are averaged in the logarithm.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from features.extract import ExtractionSettings
+from models.classifier import PictureClassifier
 from models.decision import Decision
-from models.pictures import Pictures, read_pictures
+from models.pictures import Pictures
 from models.recipes import CnnParameters
 from models.trained import Progress
 
 
-class CnnClassifier:
+class CnnClassifier(PictureClassifier):
     """Predicts labels and probabilities straight from picture files, as scikit-learn does; on a GPU if there is one.
 
     ``classes_`` (n_classes,) labels in their natural order; ``networks_``: one dict of arrays per network; ``decision_``
@@ -27,25 +27,11 @@ class CnnClassifier:
         self.parameters = parameters
         self.settings = settings
 
-    def predict(self, paths: Sequence[str | Path]) -> np.ndarray:
-        """Paths of n pictures → (n,) labels. Raises `UnreadablePicture` naming a file that gives no pixels."""
-        return self.labels_of(self.predict_proba(paths))
-
-    def predict_proba(self, paths: Sequence[str | Path]) -> np.ndarray:
-        """Paths of n pictures → (n, n_classes) calibrated probabilities in the order of ``classes_``."""
-        if len(paths) == 0:
-            return np.empty((0, len(self.classes_)))
-        return self.proba_of(read_pictures(paths, self.settings))
-
     def proba_of(self, pictures: Pictures, jobs: int | None = None, progress: Progress | None = None, device: str = "auto") -> np.ndarray:
         """`predict_proba` for pictures that were extracted already; ``jobs``: threads, None for torch's own choice."""
         from models.inference import log_proba_of_states
 
         return self.decision_.proba(log_proba_of_states(self.networks_, self.parameters, len(self.classes_), pictures, device, jobs, progress))
-
-    def labels_of(self, proba: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (n, n_classes) → (n,) labels: the decision made for macro-F1, not always the largest probability."""
-        return self.classes_[self.decision_.codes(proba)]
 
     def adopt(self, classes: Sequence[str], networks: list[dict[str, np.ndarray]], decision: Decision) -> "CnnClassifier":
         """Take over what training learned."""

@@ -11,7 +11,6 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import joblib
 import lightgbm
@@ -23,10 +22,11 @@ from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import FAMILIES, family_columns
+from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
 from models.fisher import FisherEncoder
 from models.kernel import Block, BlockProjection, KernelRidge
-from models.pictures import Pictures, read_pictures
+from models.pictures import Pictures
 from models.trained import Progress
 
 KERNEL_FAMILIES = ("hog", "hsv")
@@ -63,7 +63,7 @@ class LgbmParameters:
             raise ScratchworkError(f"balance {self.balance!r} is unknown; choose one of {', '.join(BALANCES)}")
 
 
-class LgbmClassifier:
+class LgbmClassifier(PictureClassifier):
     """Predicts labels and probabilities straight from picture files, as scikit-learn does; no GPU, no torch.
 
     ``classes_`` (n_classes,) labels in their natural order; ``decision_`` calibrates and decides; ``settings_`` repeats the
@@ -74,23 +74,9 @@ class LgbmClassifier:
         self.parameters = parameters
         self.settings = settings
 
-    def predict(self, paths: Sequence[str | Path]) -> np.ndarray:
-        """Paths of n pictures → (n,) labels. Raises `UnreadablePicture` naming a file that gives no pixels."""
-        return self.labels_of(self.predict_proba(paths))
-
-    def predict_proba(self, paths: Sequence[str | Path]) -> np.ndarray:
-        """Paths of n pictures → (n, n_classes) calibrated probabilities in the order of ``classes_``."""
-        if len(paths) == 0:
-            return np.empty((0, len(self.classes_)))
-        return self.proba_of(read_pictures(paths, self.settings))
-
     def proba_of(self, pictures: Pictures, jobs: int = 1, progress: Progress | None = None) -> np.ndarray:
         """`predict_proba` for pictures that were extracted already with the same settings."""
         return self.decision_.proba(self.machine_.log_proba(pictures, jobs, progress))
-
-    def labels_of(self, proba: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (n, n_classes) → (n,) labels: the decision made for macro-F1, not always the largest probability."""
-        return self.classes_[self.decision_.codes(proba)]
 
     def adopt(self, classes: Sequence[str], machine: "BoostedKernel", decision: Decision) -> "LgbmClassifier":
         """Take over what `fit` of the parts learned."""
