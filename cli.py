@@ -281,6 +281,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
           balance: Annotated[Balance | None, typer.Option("--balance", help="lgbm: against class imbalance, inside training folds only.",
                                                           show_default="class-weight")] = None,
+          trust_labels: Annotated[bool, typer.Option("--trust-labels", help="lgbm: learn from labels too that are more probably wrong than "
+                                                                            "right by the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
                                                     show_default="5; cnn: one network, watched on the first of 5")] = None,
           seed: Seed = 0, jobs: Jobs = None,
@@ -303,12 +305,14 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
             raise ScratchworkError("--model stack is not built yet; --model lgbm and cnn are")
         if model == Model.cnn and balance is not None:
             raise ScratchworkError("--balance is for --model lgbm; a network has --sampling, --loss and --logit-adjustment")
+        if model == Model.cnn and trust_labels:
+            raise ScratchworkError("--trust-labels is for --model lgbm; a network learns from every label that clean keeps")
         if model == Model.lgbm and (chosen or resume):
             raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn only")
         import pipeline
 
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
-            outcome = pipeline.train(workspace, folds, _parameters(model, balance, preset, arch, {**chosen, "seed": seed}), refit, redraw, resume)
+            outcome = pipeline.train(workspace, folds, _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels), refit, redraw, resume)
         if json_output:
             _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
                          "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})
@@ -463,14 +467,15 @@ def _chosen(given: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(given[name], "value", given[name]) for name in RECIPE if given.get(name) is not None}
 
 
-def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Archs, chosen: dict[str, Any]) -> Any:
+def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Archs, chosen: dict[str, Any],
+                trust_labels: bool = False) -> Any:
     if model == Model.cnn:
         from models.recipes import cnn_parameters
 
         return cnn_parameters(preset.value, arch.value, chosen)
     from models.lgbm import LgbmParameters
 
-    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"])
+    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
 
 
 def _say(message: str) -> None:
@@ -536,19 +541,27 @@ def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: 
 
 
 def _print_training(outcome: Any) -> None:
-    rows = []
+    rows, card = [], outcome.card
+    balanced = ["learned_from", "balanced_to"] if "balanced_to" in card else []
     for label, figures in outcome.out_of_fold["per_class"].items():
         held = outcome.held_out["per_class"][label] if outcome.held_out else {"f1": None, "support": 0}
         f1 = ["-" if x["f1"] is None else f"{x['f1']:.3f}" for x in (figures, held)]
-        rows.append([label, *f1, f"{figures['support'] + held['support']:,}"])
-    seen = "validation" if outcome.card.get("networks") == 1 else "out-of-fold"
-    _print_table(["label", f"{seen} F1", "held-out F1", "pictures"], rows, left=["label"])
+        rows.append([label, *f1, f"{figures['support'] + held['support']:,}", *[f"{card[name][label]:,.0f}" for name in balanced]])
+    seen = "validation" if card.get("networks") == 1 else "out-of-fold"
+    _print_table(["label", f"{seen} F1", "held-out F1", "pictures", *[name.replace("_", " ") for name in balanced]], rows, left=["label"])
     print(f"\n{seen:13} {_headline(outcome.out_of_fold)}")
     if outcome.held_out:
         print(f"held-out      {_headline(outcome.held_out)}")
     if outcome.card["refit"]:
-        print(f"refitted on all {outcome.card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
-    card = outcome.card
+        print(f"refitted on all {card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
+    if card.get("near_copies"):
+        print(f"learned from {card['near_copies']:,} near copies of kept pictures as well; they stand in no score")
+    if card.get("doubted"):
+        print(f"{card['doubted']:,} labels are more probably wrong than right: the model did not learn from them, the scores count them as they are "
+              "(python cli.py clean lists them; --trust-labels learns from all)")
+    if balanced:
+        print(f"balance {card['parameters']['balance']}: \"learned from\" is pictures and near copies of the final fit, \"balanced to\" what "
+              "they weigh or become in it")
     how = f"{card['rounds']} rounds" if "rounds" in card else f"{card['networks']} x {max(card['epochs'])} epochs on {card['device']}"
     print(f"{outcome.seconds:.0f} s; {how}")
     more = ["cnn.history.csv", Path("figures", "cnn.png")] if card["model"] == "cnn" else []

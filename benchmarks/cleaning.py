@@ -6,9 +6,9 @@
 A SET is a folder with ``training/`` and a clean ``test/``, a sub-folder per label in each (`benchmarks/campset.py` makes such sets).
 
 checks   learn from what `pipeline.clean` keeps of ``training/`` under each setting, score on all of ``test/``. Everything kept is
-         learned from: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without the duplicates check
-         nobody knows the near duplicates, so that these folds keep together files of equal bytes only, as the product does.
-         Wrong labels are suspected by the out-of-fold probabilities of the same setting without the drop.
+         learned from, and the near copies of it: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without
+         the duplicates check nobody knows the near duplicates, so that these folds keep together files of equal bytes only, as the
+         product does. "Wrong labels": labels that those folds make more probably wrong than right are not learned from, as in `train`.
 balance  the same with each ``--balance``, on what the default cleaning keeps.
 split    no test part: out-of-fold scores of everything readable in ``training/``, against its labels as they are, `SPLIT_FOLDS`
          folds by duplicate group or drawn over files. The machine is told of the groups both times; only the folds differ.
@@ -41,18 +41,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this file
 
 from benchmarks.extraction import BenchmarkError, describe_machine, library_versions
 from cleaning.balance import BALANCES
-from cleaning.decisions import CleaningSettings
+from cleaning.decisions import CleaningSettings, near_copies
 from cleaning.folds import draw_parts
-from cleaning.labels import label_table
 from features.errors import ScratchworkError
 from features.files import whole_file
 from features.scan import natural_order, scan_folder
 from models.decision import Decision
 from models.evaluation import metrics
-from models.lgbm import LgbmParameters, draw_samples
+from models.lgbm import LgbmClassifier, LgbmParameters, draw_samples
 from models.pictures import Pictures
-from models.training import cross_validate, train_lgbm
-from pipeline import Cleaned, Workspace, clean, update_features
+from models.training import CrossValidation, boosted_folds, cross_validated, doubted_labels, fitted_on
+from pipeline import Cleaned, LearningData, Workspace, clean, examples, update_features
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 0
@@ -60,7 +59,7 @@ FOLDS = 2  # of the fits that are scored on the test part
 SPLIT_FOLDS = 3
 LEVEL = 0.95
 DEFAULT = ("duplicates", "photos")  # what `train` does unless told otherwise
-FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1 (accuracy)"}
+FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1 (accuracy)", "log_loss": "log loss (less is better)"}
 CODE = ["features/*.py", "cleaning/*.py", "models/*.py", "pipeline.py", "benchmarks/cleaning.py"]  # a figure is true of this code only
 PACKAGES = ["scikit-learn", "scipy", "lightgbm", "cleanlab", "imbalanced-learn"]  # beside those of `benchmarks.extraction`
 Line = dict[str, Any]  # of ``--out``: one fit, its figures and what later fits need of it
@@ -77,6 +76,7 @@ class Material:
     test: Pictures
     truth: np.ndarray
     done: dict[tuple[str, ...], Cleaned] = field(default_factory=dict)
+    checked: tuple[Any, CrossValidation | None] = (None, None)  # the last cross-validation, and of what
 
     def cleaned(self, checks: tuple[str, ...]) -> Cleaned:
         """The training part after these checks, which are made once."""
@@ -84,9 +84,14 @@ class Material:
             self.done[checks] = clean(self.training, CleaningSettings(checks=checks, seed=SEED))
         return self.done[checks]
 
-    def kept(self, checks: tuple[str, ...]) -> pd.DataFrame:
-        """``sha256``, ``label``, ``group`` of each labelled file that these checks leave in, indexed by path."""
-        return labelled(self.cleaned(checks).manifest[self.cleaned(checks).decisions["keep"]])
+    def lesson(self, checks: tuple[str, ...], copies: bool) -> LearningData:
+        """What these checks leave in, all of it in one of `FOLDS` folds; with or without the near copies that they find."""
+        done = self.cleaned(checks)
+        kept = labelled(done.manifest[done.decisions["keep"]])
+        kept = kept.assign(fold=draw_parts(kept["label"], kept["group"], [1 / FOLDS] * FOLDS, SEED), trusted=False)
+        beside = near_copies(done.decisions, kept.index).join(done.manifest[["sha256", "group"]])
+        beside = beside.assign(fold=kept["fold"].reindex(beside["original"]).to_numpy(), trusted=False)
+        return LearningData(kept, natural_order(kept["label"].tolist()), pictures_of(self.training, kept["sha256"]), beside if copies else beside[:0])
 
     def readable(self) -> pd.DataFrame:
         """The same of each labelled file that gives pixels, duplicates and photos too; ``group`` is that of its copies."""
@@ -117,28 +122,29 @@ def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
 # --- the fits ---------------------------------------------------------------------------------------------------------------
 
 
-def learned(material: Material, earlier: dict[str, Line], checks: tuple[str, ...], judge: str = "", balance: str = LgbmParameters().balance) -> Line:
-    """Learn from what the checks keep, score on the test part. ``judge``: the fit whose suspected wrong labels are left out as well."""
-    workspace, kept = material.training, material.kept(checks)
-    if judge:
-        kept = kept.drop(earlier[judge]["suspected"])
-    classes = natural_order(kept["label"].tolist())
-    unknown = set(material.truth) - set(classes)
+def learned(material: Material, checks: tuple[str, ...], copies: bool = True, doubt: bool = True, balance: str = LgbmParameters().balance) -> Line:
+    """Learn from what the checks keep, score on the test part. ``copies``: near copies are learned from; ``doubt``: labels that are
+    more probably wrong than right are not."""
+    workspace, data, parameters = material.training, material.lesson(checks, copies), LgbmParameters(balance=balance, seed=SEED)
+    unknown = set(material.truth) - set(data.classes)
     if unknown:
         raise BenchmarkError(f"label {min(unknown)!r} is in the test part, and no picture of it is left in the training part; give a larger set")
-    fold = draw_parts(kept["label"], kept["group"], [1 / FOLDS] * FOLDS, SEED)
-    labels, parameters = kept["label"].to_numpy(object), LgbmParameters(balance=balance, seed=SEED)
     start = time.perf_counter()
-    trained = train_lgbm(pictures_of(workspace, kept["sha256"]), labels, classes, kept["group"].to_numpy(), fold.to_numpy(), parameters,
-                         workspace.settings, False, workspace.jobs, silent)
-    seconds = time.perf_counter() - start
-    proba = trained.model.proba_of(material.test, workspace.jobs)
-    judged, _ = label_table(kept.index, labels, trained.proba, classes)
-    return {**figures(material.truth, trained.model.labels_of(proba), proba, classes), "learned_from": len(kept), "seconds": seconds,
-            "suspected": [] if judge else judged.index[judged["wrong"]].tolist()}
+    learn_from, n_classes, jobs = examples(workspace, data), len(data.classes), workspace.jobs
+    if material.checked[0] != (checks, copies, balance):
+        material.checked = (checks, copies, balance), cross_validated(learn_from, n_classes, parameters, jobs, silent)
+    found = material.checked[1]
+    assert found is not None
+    everything = np.ones(len(learn_from.codes), bool)
+    which = everything & ~doubted_labels(learn_from, found.proba, everything) if doubt else everything
+    machine = fitted_on(learn_from, which, n_classes, found.samples, found.rounds, parameters, jobs, None)
+    model = LgbmClassifier(parameters, workspace.settings).adopt(data.classes, machine, found.decision)
+    proba = model.proba_of(material.test, jobs)
+    return {**figures(material.truth, model.labels_of(proba), proba, data.classes), "learned_from": int(which.sum()),
+            "seconds": time.perf_counter() - start}
 
 
-def cross_validated(material: Material, _: dict[str, Line], random: bool) -> Line:
+def out_of_fold(material: Material, random: bool) -> Line:
     """Out-of-fold scores of everything readable; ``copies_apart``: the share of files of which a copy lies in another fold."""
     files = material.readable()
     classes = natural_order(files["label"].tolist())
@@ -147,11 +153,11 @@ def cross_validated(material: Material, _: dict[str, Line], random: bool) -> Lin
     pictures, jobs = pictures_of(workspace, files["sha256"]), workspace.jobs
     codes = pd.Categorical(files["label"], classes).codes.astype(int)
     start = time.perf_counter()
-    raw, _rounds = cross_validate(pictures, codes, len(classes), files["group"].to_numpy(), fold.to_numpy(), parameters,
-                                  draw_samples(pictures, parameters, jobs), jobs, silent)
+    raw, _rounds = boosted_folds(pictures, codes, len(classes), files["group"].to_numpy(), fold.to_numpy(), parameters,
+                                 draw_samples(pictures, parameters, jobs), jobs, silent)
     seconds = time.perf_counter() - start
     proba, chosen = np.zeros_like(raw), np.zeros(len(codes), int)
-    for own in (fold.to_numpy() == k for k in range(SPLIT_FOLDS)):  # decided by the other folds, as `train_lgbm` does
+    for own in (fold.to_numpy() == k for k in range(SPLIT_FOLDS)):  # decided by the other folds, as `models.training.cross_validated` does
         decision = Decision().fit(raw[~own], codes[~own])
         proba[own] = decision.proba(raw[own])
         chosen[own] = decision.codes(proba[own])
@@ -174,20 +180,21 @@ def figures(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
     return {name: scored[name] for name in FIGURES}
 
 
-FITS: dict[str, Callable[[Material, dict[str, Line]], Line]] = {  # in the order in which they are made
-    "nothing": partial(learned, checks=()),
-    "duplicates": partial(learned, checks=("duplicates",)),
-    "photos": partial(learned, checks=("photos",)),
-    "wrong labels": partial(learned, checks=(), judge="nothing"),
+FITS: dict[str, Callable[[Material], Line]] = {  # in the order in which they are made: the same cross-validation serves neighbours
+    "nothing": partial(learned, checks=(), doubt=False),
+    "wrong labels": partial(learned, checks=()),
+    "duplicates": partial(learned, checks=("duplicates",), doubt=False),
+    "photos": partial(learned, checks=("photos",), doubt=False),
+    "labels trusted": partial(learned, checks=DEFAULT, doubt=False),
     "default": partial(learned, checks=DEFAULT),
-    "default + wrong labels": partial(learned, checks=DEFAULT, judge="default"),
+    "without copies": partial(learned, checks=DEFAULT, copies=False),
     **{f"balance {balance}": partial(learned, checks=DEFAULT, balance=balance) for balance in BALANCES if balance != LgbmParameters().balance},
-    "split by group": partial(cross_validated, random=False),
-    "split at random": partial(cross_validated, random=True),
+    "split by group": partial(out_of_fold, random=False),
+    "split at random": partial(out_of_fold, random=True),
 }
 PARTS = {  # part → row of its table → name of the fit; the first row is what the others are compared with
     "checks": {"nothing cleaned": "nothing", "duplicates": "duplicates", "photos": "photos", "wrong labels": "wrong labels",
-               "duplicates, photos (default)": "default", "duplicates, photos, wrong labels": "default + wrong labels"},
+               "duplicates, photos": "labels trusted", "all three: what train does": "default", "the same without near copies": "without copies"},
     "balance": {balance: "default" if balance == LgbmParameters().balance else f"balance {balance}" for balance in BALANCES},
     "split": {"by duplicate group": "split by group", "at random over files": "split at random"},
 }
@@ -196,7 +203,7 @@ PARTS = {  # part → row of its table → name of the fit; the first row is wha
 # --- every fit once ---------------------------------------------------------------------------------------------------------
 
 
-def fit_all(data: Path, names: list[str], jobs: int, out: Path) -> dict[str, Line]:
+def fit_all(data: Path, names: list[str], jobs: int, out: Path, artifacts: Path | None) -> dict[str, Line]:
     """Fit name → line of one set; those that ``out`` has are taken from there, the others are added to it one by one."""
     key = digest_of(data)
     lines = read_lines(out)
@@ -204,11 +211,11 @@ def fit_all(data: Path, names: list[str], jobs: int, out: Path) -> dict[str, Lin
     missing = [name for name in names if name not in have]
     if not missing:
         return have
-    with tempfile.TemporaryDirectory(prefix="cleaning-") as artifacts:
+    with tempfile.TemporaryDirectory(prefix="cleaning-") as temporary:
         say(f"{data}: reading pictures")
-        material = material_of(data, Path(artifacts), jobs)
+        material = material_of(data, artifacts / data.name if artifacts else Path(temporary), jobs)
         for name in missing:
-            have[name] = {"fit": name, "data": str(data), "key": key, **FITS[name](material, have)}
+            have[name] = {"fit": name, "data": str(data), "key": key, **FITS[name](material)}
             lines.append(have[name])
             write_lines(lines, out)
             say(f"{data}: {name}: macro-F1 {have[name]['macro_f1']:.4f} from {have[name]['learned_from']:,} files, {have[name]['seconds']:.1f} s")
@@ -274,14 +281,14 @@ def compared(rows: dict[str, str], sets: list[dict[str, Line]]) -> dict[str, Any
     return table
 
 
-def measure(data: list[Path], jobs: int, parts: list[str], out: Path) -> dict[str, Any]:
+def measure(data: list[Path], jobs: int, parts: list[str], out: Path, artifacts: Path | None) -> dict[str, Any]:
     """Everything, as one JSON object."""
     machine = describe_machine()
     for folder in data:
         if not all((folder / part).is_dir() for part in ("training", "test")):
             raise BenchmarkError(f"{folder} has no folders training and test; make such a set with benchmarks/campset.py")
     names = [name for name in FITS if any(name in PARTS[part].values() for part in parts)]
-    sets = [fit_all(folder, names, jobs, out) for folder in data]
+    sets = [fit_all(folder, names, jobs, out, artifacts) for folder in data]
     return {"command": shlex.join(["python", *sys.argv]), "machine": machine, "versions": versions(), "data": [str(folder) for folder in data],
             "jobs": jobs, "level": LEVEL, "parts": {part: compared(PARTS[part], sets) for part in parts}}
 
@@ -344,7 +351,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; 0 done, 1 expected failure, 2 usage."""
     arguments = _arguments(argv)
     try:
-        result = measure(arguments.data, arguments.jobs, [arguments.only] if arguments.only else list(PARTS), arguments.out)
+        result = measure(arguments.data, arguments.jobs, [arguments.only] if arguments.only else list(PARTS), arguments.out, arguments.artifacts)
     except (BenchmarkError, ScratchworkError) as error:
         print(f"cleaning: {error}", file=sys.stderr)
         return 1
@@ -359,6 +366,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=list(PARTS), help="one part instead of all three")
     parser.add_argument("--out", type=Path, default=Path("artifacts/cleaning-benchmark.jsonl"), metavar="FILE",
                         help="where every fit is kept; a second run goes on from there (default: %(default)s)")
+    parser.add_argument("--artifacts", type=Path, metavar="DIR", help="where extracted features stay for a second run, in DIR/SET (default: nowhere)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     if arguments.jobs < 1:

@@ -60,7 +60,9 @@ def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups
         if conduct.refit:
             states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
     predicted = np.array([*classes, ""], dtype=object)[chosen]
-    return Trained(model.adopt(classes, states, decision), proba, predicted, _told(fitted, watched_folds, device.type))
+    learned_from = len(codes) if conduct.refit else int((fold >= 0).sum()) if conduct.every_fold else int((fold >= 0).sum() - (fold == told[0]).sum())
+    return Trained(model.adopt(classes, states, decision), proba, predicted,
+                   {"trained_on": learned_from, **_told(fitted, watched_folds, device.type)})
 
 
 def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,

@@ -41,6 +41,7 @@ class LgbmParameters:
 
     balance: str = "class-weight"  # one of cleaning.balance.BALANCES
     seed: int = 0
+    trust_labels: bool = False  # the final model learns from labels too that are more probably wrong than right
     gradient_share: float = 2.0  # of the four blocks' mean squared distance; the others have 1 each
     gaussians: int = 64
     dictionary_pictures: int = 6000  # pieces of at most so many pictures teach the mixtures
@@ -87,7 +88,10 @@ class LgbmClassifier(PictureClassifier):
 
 
 class BoostedKernel:
-    """One fit: mixtures, projection, kernel machine and trees, all from the same rows."""
+    """One fit: mixtures, projection, kernel machine and trees, all from the same rows.
+
+    ``counts_before_`` (n_classes,): pictures per class; ``counts_after_``: what a class weighs in the trees once it is balanced.
+    """
 
     def __init__(self, parameters: LgbmParameters) -> None:
         self.parameters = parameters
@@ -100,6 +104,7 @@ class BoostedKernel:
         without, there are exactly ``rounds`` rounds.
         """
         p = self.parameters
+        self.counts_before_ = np.bincount(codes, minlength=n_classes)
         if p.balance == "undersample":
             stay = undersampled_rows(codes, p.seed)
             pictures, codes, groups = pictures.take(stay), codes[stay], groups[stay]
@@ -134,7 +139,9 @@ class BoostedKernel:
         scores = np.concatenate([left_out, rest_scores])
         columns = np.concatenate([trees, made[:, X.shape[1]:], self._tree_columns(pictures.take(rest))])
         tree_codes = np.concatenate([all_codes, codes[rest]])
-        data = self._dataset(scores, columns, tree_codes, class_weights(tree_codes, tree_power))
+        weights = class_weights(tree_codes, tree_power)
+        self.counts_after_ = np.bincount(tree_codes, weights, n_classes)
+        data = self._dataset(scores, columns, tree_codes, weights)
         self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count))
         return self
 

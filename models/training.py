@@ -3,53 +3,121 @@
 Folds: each picture is predicted by a machine that never saw its group. How many rounds of boosting a fold's predictions use is
 read off the OTHER folds' learning curves, and the decision likewise, so that no figure is chosen on the pictures it is told of.
 The held-out part is predicted by the final machine, fitted on all folds together.
+
+Near copies of a picture are learned from beside it, in its fold, and stand in no score: other sizes and qualities are examples
+like any other. Labels that are more probably wrong than right, by those out-of-fold probabilities, are scored against as they are, and the
+final machine does not learn from them. What both are worth is measured by benchmarks/cleaning.py.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
+from cleaning.labels import check_labels
 from features.extract import ExtractionSettings
 from models.decision import Decision
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
 from models.pictures import Pictures
-from models.trained import Stage, Trained
+from models.trained import Progress, Stage, Trained
+
+MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more than this nothing is left out
 
 
-def train_lgbm(pictures: Pictures, labels: np.ndarray, classes: list[str], groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,
-               settings: ExtractionSettings, refit: bool, jobs: int, stage: Stage) -> Trained:
-    """Fit on n pictures with labels (n,), groups (n,) and fold (n,): -1 held out, else 0 … k-1.
+class Examples(NamedTuple):
+    """n labelled pictures: class ``codes`` (n,), duplicate ``groups`` (n,), ``fold`` (n,) -1 held out, else 0 … k-1; ``original`` (n,) int: the
+    row that this one is a near copy of, its own row where it is none; ``trusted`` (n,) bool: a person decided its label."""
 
-    ``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched.
-    """
-    position = {label: code for code, label in enumerate(classes)}
-    codes = np.array([position[label] for label in labels.tolist()])
-    learn = np.flatnonzero(fold >= 0)
-    samples = draw_samples(pictures.take(learn), parameters, jobs)
-    raw, chosen = np.zeros((len(codes), len(classes))), np.zeros(len(codes), int)
-    proba = np.zeros_like(raw)
-    raw[learn], rounds = cross_validate(pictures.take(learn), codes[learn], len(classes), groups[learn], fold[learn], parameters, samples,
-                                        jobs, stage)
+    pictures: Pictures
+    codes: np.ndarray
+    groups: np.ndarray
+    fold: np.ndarray
+    original: np.ndarray
+    trusted: np.ndarray
+
+    @property
+    def scored(self) -> np.ndarray:
+        """(n,) bool: all but the copies."""
+        return self.original == np.arange(len(self.original))
+
+
+class CrossValidation(NamedTuple):
+    """What machines said that had not seen the picture: ``proba`` (n, n_classes), ``chosen`` (n,) codes, both empty of meaning for the held-out
+    part; ``decision`` fitted on all folds, ``rounds`` for a machine on all of them, and what was drawn for it."""
+
+    proba: np.ndarray
+    chosen: np.ndarray
+    decision: Decision
+    rounds: int
+    samples: Samples
+
+
+def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameters, settings: ExtractionSettings, refit: bool, jobs: int,
+               stage: Stage) -> Trained:
+    """``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched."""
+    fold, n_classes = examples.fold, len(classes)
+    found = cross_validated(examples, n_classes, parameters, jobs, stage)
+    proba, chosen = found.proba.copy(), found.chosen.copy()
+    nobody = np.zeros(len(fold), bool)
+    doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, fold >= 0)
+    machine = fitted_on(examples, (fold >= 0) & ~doubted, n_classes, found.samples, found.rounds, parameters, jobs, stage("final model"))
+    model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision)
+    held_out = np.flatnonzero(fold < 0)
+    if len(held_out):
+        proba[held_out] = model.proba_of(examples.pictures.take(held_out), jobs, stage("held-out part"))
+        chosen[held_out] = found.decision.codes(proba[held_out])
+    if refit:
+        doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, ~nobody)
+        samples = draw_samples(examples.pictures, parameters, jobs)
+        machine = fitted_on(examples, ~doubted, n_classes, samples, found.rounds, parameters, jobs, stage("refit on everything"))
+        model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision)
+    learned = ~doubted & (refit | (fold >= 0))
+    told = {"rounds": found.rounds, "near_copies": int((learned & ~examples.scored).sum()), "doubted": int((doubted & examples.scored).sum()),
+            "trained_on": int((learned & examples.scored).sum()),
+            "learned_from": dict(zip(classes, machine.counts_before_.tolist(), strict=True)),
+            "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True))}
+    return Trained(model, proba, np.array(classes, dtype=object)[chosen], told)
+
+
+def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParameters, jobs: int, stage: Stage) -> CrossValidation:
+    """Out-of-fold predictions of the folds, decided by the other folds."""
+    codes, fold, learn = examples.codes, examples.fold, np.flatnonzero(examples.fold >= 0)
+    pictures = examples.pictures.take(learn)
+    samples = draw_samples(pictures, parameters, jobs)
+    raw, proba = np.zeros((2, len(codes), n_classes))
+    chosen = np.zeros(len(codes), int)
+    raw[learn], rounds = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage)
+    scored = examples.scored & (fold >= 0)
     for k in np.unique(fold[learn]):
-        others, own = learn[fold[learn] != k], learn[fold[learn] == k]
+        others, own = scored & (fold != k), fold == k
         decision = Decision().fit(raw[others], codes[others])
         proba[own] = decision.proba(raw[own])
         chosen[own] = decision.codes(proba[own])
-    decision = Decision().fit(raw[learn], codes[learn])
-    machine = BoostedKernel(parameters).fit(pictures.take(learn), codes[learn], len(classes), groups[learn], samples, rounds, jobs,
-                                            progress=stage("final model"))
-    model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
-    held_out = np.flatnonzero(fold < 0)
-    if len(held_out):
-        proba[held_out] = model.proba_of(pictures.take(held_out), jobs, stage("held-out part"))
-        chosen[held_out] = decision.codes(proba[held_out])
-    if refit:
-        samples = draw_samples(pictures, parameters, jobs)
-        machine = BoostedKernel(parameters).fit(pictures, codes, len(classes), groups, samples, rounds, jobs, progress=stage("refit on everything"))
-        model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
-    return Trained(model, proba, np.array(classes, dtype=object)[chosen], {"rounds": rounds})
+    return CrossValidation(proba, chosen, Decision().fit(raw[scored], codes[scored]), rounds, samples)
 
 
-def cross_validate(pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,
-                   samples: Samples, jobs: int, stage: Stage) -> tuple[np.ndarray, int]:
+def doubted_labels(examples: Examples, proba: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """(n,) bool: among the ``judged`` (n,) the labels that are more probably wrong than right, near copies with their originals.
+
+    Never one that a person decided, and none of a label of which more than half would go: then the label is hard, or the model is bad.
+    """
+    rows = np.flatnonzero(judged & examples.scored)
+    codes = examples.codes[rows]
+    wrong = check_labels(codes, proba[rows]).wrong & ~examples.trusted[rows]
+    share = np.bincount(codes, wrong, proba.shape[1]) / np.maximum(np.bincount(codes, minlength=proba.shape[1]), 1)
+    doubted = np.zeros(len(judged), bool)
+    doubted[rows] = wrong & (share[codes] <= MOST_DOUBTED)
+    return doubted[examples.original]
+
+
+def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,
+              progress: Progress | None) -> BoostedKernel:
+    """A machine that learned from ``which`` (n,) bool."""
+    return BoostedKernel(parameters).fit(examples.pictures.take(which), examples.codes[which], n_classes, examples.groups[which], samples, rounds,
+                                         jobs, progress=progress)
+
+
+def boosted_folds(pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,
+                  samples: Samples, jobs: int, stage: Stage) -> tuple[np.ndarray, int]:
     """Out-of-fold log-probabilities (n, n_classes), not calibrated, and the number of rounds for a model on all of them."""
     machines: dict[int, BoostedKernel] = {}
     folds = np.unique(fold).tolist()

@@ -280,12 +280,37 @@ def test_same_seed_same_model_for_any_number_of_workers(data: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("balance", ["none", "undersample", "smote"])
 def test_every_balance_trains(data: Path, tmp_path: Path, balance: str) -> None:
-    """Each remedy for imbalance runs to the end on a label of three pictures beside one of eight."""
+    """Each remedy for imbalance runs to the end on a label of three pictures beside one of eight, and says what it made of the counts."""
     for number in range(3, 8):
         (data / "star" / f"{number}.png").unlink()
-    done = run("train", "--data", data, "--folds", 2, "--balance", balance, "--json", folder=tmp_path)
+    done = run("train", "--data", data, "--folds", 2, "--balance", balance, "--refit", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["out_of_fold"]["n"] + json.loads(done.stdout)["held_out"]["n"] == 11
+    card = json.loads((tmp_path / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
+    assert card["metrics"]["out_of_fold"]["n"] + card["metrics"]["held_out"]["n"] == 11
+    assert card["learned_from"] == {"disc": 8, "star": 3}
+    assert card["balanced_to"] == {"disc": 8, "star": 8 if balance == "smote" else 3}  # eight is not a majority: less than thrice three
+    assert "balanced to" in done.stdout
+
+
+def test_near_copies_are_learned_from_and_scored_never(data: Path, tmp_path: Path) -> None:
+    """A half-size copy of every disc: left out of the clean set and of every score, learned from where its picture is not held out."""
+    import cv2
+
+    for file in sorted((data / "disc").glob("*.png")):
+        small = cv2.resize(cv2.imread(str(file)), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        file.with_name(f"small{file.name}").write_bytes(cv2.imencode(".png", small)[1].tobytes())
+    done = run("train", "--data", data, "--folds", 2, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    artifacts = tmp_path / "artifacts"
+    card = json.loads((artifacts / "lgbm.json").read_text(encoding="utf-8"))
+    scored = pd.read_parquet(artifacts / "lgbm.oof.parquet")
+    left_out = pd.read_csv(artifacts / "decisions.csv", keep_default_na=False).set_index("path").query("reason == 'near_duplicate'")
+    assert len(left_out) > 0
+    assert not scored.index.isin(left_out.index).any()
+    originals = left_out["evidence"].str.removeprefix("repeats ")
+    assert card["near_copies"] == (scored.loc[originals, "fold"] >= 0).sum()
+    assert sum(card["learned_from"].values()) == card["trained_on"] + card["near_copies"]
+    assert f"learned from {card['near_copies']} near copies" in done.stdout
 
 
 def test_the_held_out_part_is_remembered(data: Path, tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleaning.folds import TEST, draw_parts
+from cleaning.labels import check_labels
 from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
 from models.lgbm import TREE_FAMILIES, LgbmParameters, _kernel_rows
-from models.pictures import read_pictures
-from models.training import best_rounds, train_lgbm
+from models.pictures import Pictures, read_pictures
+from models.training import Examples, best_rounds, doubted_labels, train_lgbm
 from sources.demo import make_demo_set
 
 
@@ -22,6 +23,36 @@ def test_rounds_are_read_off_the_mean_curve() -> None:
     """The best round is the lowest of the mean as far as all curves go, counted from 1."""
     assert best_rounds([np.array([3.0, 1.0, 2.0, 0.0]), np.array([3.0, 2.0, 0.5])]) == 3
     assert best_rounds([np.array([1.0])]) == 1
+
+
+def test_doubt_is_for_wrong_labels_and_their_copies_and_not_for_what_a_person_decided() -> None:
+    """What the check of labels calls wrong among the scored ones, with its near copies; not what a person trusts."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], 100)
+    codes = np.where(np.arange(300) < 10, 1, truth)
+    proba = rng.dirichlet([1, 1, 1], 300) * 0.2 + 0.8 * np.eye(3)[truth]
+    wrong = np.flatnonzero(check_labels(codes, proba).wrong)
+    assert 0 < len(wrong) <= 10
+    assert wrong.max() < 10
+    original = np.concatenate([np.arange(300), [wrong[0], 150]])
+    examples = Examples(Pictures(np.empty((0, 0)), np.empty((0, 0)), original), codes[original], original, np.zeros(302, int), original,
+                        np.zeros(302, bool))
+    everything = np.ones(302, bool)
+    assert np.flatnonzero(doubted_labels(examples, proba[original], everything)).tolist() == [*wrong, 300]
+    trusting = examples._replace(trusted=np.arange(302) == wrong[0])
+    assert np.flatnonzero(doubted_labels(trusting, proba[original], everything)).tolist() == wrong[1:].tolist()
+
+
+def test_a_label_that_is_doubted_more_than_half_is_learned_from_whole() -> None:
+    """Ten pictures of their own label among thirty of another: the check doubts most of them, the training none."""
+    rng = np.random.default_rng(1)
+    truth = np.repeat([0, 1, 2], [10, 400, 300])
+    codes = np.where(np.arange(710) >= 680, 0, truth)
+    proba = rng.dirichlet([1, 1, 1], 710) * 0.2 + 0.8 * np.eye(3)[truth]
+    assert check_labels(codes, proba).wrong[codes == 0].mean() > 0.5
+    own = np.arange(710)
+    examples = Examples(Pictures(np.empty((0, 0)), np.empty((0, 0)), own), codes, own, np.zeros(710, int), own, np.zeros(710, bool))
+    assert not doubted_labels(examples, proba, np.ones(710, bool))[codes == 0].any()
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), limit=st.integers(1, 200))
@@ -70,8 +101,10 @@ def test_nothing_is_learned_from_shuffled_labels(tmp_path: Path, shuffled: bool)
     fold = draw_parts(labels, groups, [0.25] * 4, 0) - 1
     assert (fold == TEST).any()
     pictures = read_pictures(paths, ExtractionSettings(), jobs=2)
-    trained = train_lgbm(pictures, labels.to_numpy(str), natural_order(labels.tolist()), groups.to_numpy(), fold.to_numpy(), LgbmParameters(),
-                         ExtractionSettings(), refit=False, jobs=2, stage=lambda name: None)
+    classes = natural_order(labels.tolist())
+    examples = Examples(pictures, np.array([classes.index(label) for label in labels]), groups.to_numpy(), fold.to_numpy(), np.arange(len(labels)),
+                        np.zeros(len(labels), bool))
+    trained = train_lgbm(examples, classes, LgbmParameters(), ExtractionSettings(), refit=False, jobs=2, stage=lambda name: None)
     majority = labels.value_counts(normalize=True).iloc[0]
     chance = (labels.value_counts(normalize=True) ** 2).sum()
     for part in (fold == TEST, fold != TEST):
