@@ -312,7 +312,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         import pipeline
 
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
-            outcome = pipeline.train(workspace, folds, _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels), refit, redraw, resume)
+            parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
+            outcome = pipeline.train(workspace, folds, parameters, refit, redraw, resume)
         if json_output:
             _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
                          "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})

@@ -327,7 +327,9 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
-    _write_parquet(_prediction_table(kept, trained, classes), _predictions_file(file))
+    told = _prediction_table(kept, trained, classes)
+    told.attrs["near_copies"] = data.copies.loc[refit | (data.copies["fold"] != TEST), "sha256"].tolist() if name == "lgbm" else []
+    _write_parquet(told, _predictions_file(file))
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
             "folds": int(fold.max()) + 1, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
@@ -884,9 +886,8 @@ def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dic
     if not file.exists():
         return
     seen = pd.read_parquet(file, columns=["sha256", "fold"])
-    if not card.get("refit"):
-        seen = seen[seen["fold"] != TEST]
-    n = int(good["sha256"].isin(seen["sha256"]).sum())
+    learned = seen["sha256"] if card.get("refit") else seen.loc[seen["fold"] != TEST, "sha256"]
+    n = int(good["sha256"].isin([*learned, *seen.attrs.get("near_copies", [])]).sum())
     if n:
         workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
 

@@ -311,6 +311,10 @@ def test_near_copies_are_learned_from_and_scored_never(data: Path, tmp_path: Pat
     assert card["near_copies"] == (scored.loc[originals, "fold"] >= 0).sum()
     assert sum(card["learned_from"].values()) == card["trained_on"] + card["near_copies"]
     assert f"learned from {card['near_copies']} near copies" in done.stdout
+    (tmp_path / "other" / "disc").mkdir(parents=True)
+    seen = originals[(scored.loc[originals, "fold"] >= 0).to_numpy()].index[0]
+    shutil.copy(data / seen, tmp_path / "other" / "disc")
+    assert "1 of the 1 pictures were in this model's training part" in run("evaluate", "--data", tmp_path / "other", folder=tmp_path).stderr
 
 
 def test_the_held_out_part_is_remembered(data: Path, tmp_path: Path) -> None:
