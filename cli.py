@@ -284,7 +284,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           trust_labels: Annotated[bool, typer.Option("--trust-labels", help="lgbm: learn from labels too that are more probably wrong than "
                                                                             "right by the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
-                                                    show_default="5; cnn: one network, watched on the first of 5")] = None,
+                                                    show_default="5; cnn --preset fast: one network, watched on the first of 5")] = None,
           seed: Seed = 0, jobs: Jobs = None,
           refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
           redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
@@ -310,7 +310,10 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.lgbm and (chosen or resume):
             raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn only")
         import pipeline
+        from models.recipes import PRESET_FOLDS
 
+        if model == Model.cnn and arch == Archs.scratch and folds is None:
+            folds = PRESET_FOLDS.get(preset.value)
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
             parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
             outcome = pipeline.train(workspace, folds, parameters, refit, redraw, resume)
@@ -554,15 +557,12 @@ def _print_training(outcome: Any) -> None:
     if outcome.held_out:
         print(f"held-out      {_headline(outcome.held_out)}")
     if outcome.card["refit"]:
-        print(f"refitted on all {card['trained_on']:,} pictures; the scores above are from before, of pictures not learned from")
-    if card.get("near_copies"):
-        print(f"learned from {card['near_copies']:,} near copies of kept pictures as well; they stand in no score")
+        print(f"refitted on {card['trained_on']:,} pictures, the held-out part among them; the scores above are from before")
     if card.get("doubted"):
         print(f"{card['doubted']:,} labels are more probably wrong than right: the model did not learn from them, the scores count them as they are "
               "(python cli.py clean lists them; --trust-labels learns from all)")
     if balanced:
-        print(f"balance {card['parameters']['balance']}: \"learned from\" is pictures and near copies of the final fit, \"balanced to\" what "
-              "they weigh or become in it")
+        print(f"balance {card['parameters']['balance']}: pictures that the final fit learned from, and what they weigh or become in it")
     how = f"{card['rounds']} rounds" if "rounds" in card else f"{card['networks']} x {max(card['epochs'])} epochs on {card['device']}"
     print(f"{outcome.seconds:.0f} s; {how}")
     more = ["cnn.history.csv", Path("figures", "cnn.png")] if card["model"] == "cnn" else []

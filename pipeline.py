@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 
 from cleaning import duplicates
-from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplicate_table, near_copies
+from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplicate_table
 from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
 from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
@@ -63,7 +63,6 @@ from reports.figures import font_notice
 
 if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one of them, since both in one process can crash on macOS
     from models.lgbm import LgbmParameters
-    from models.training import Examples
 
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
@@ -275,12 +274,11 @@ class TrainOutcome:
 @dataclass(frozen=True)
 class LearningData:
     """``kept``: the manifest's rows that are learned from or held out, with ``label``, ``group``, ``fold``, ``trusted`` (a person decided);
-    ``pictures`` in their order. ``copies``: the same columns of near copies of some of them, with ``original``, the path of the kept one."""
+    ``pictures`` in their order."""
 
     kept: pd.DataFrame
     classes: list[str]
     pictures: Pictures
-    copies: pd.DataFrame
 
     @property
     def fold(self) -> np.ndarray:
@@ -302,11 +300,8 @@ def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool
     """What cleaning keeps, with its held-out part and folds."""
     manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
     manifest = draw_split(workspace, manifest, decisions, folds, redraw)
-    trusted = decisions["decided_by"] != MACHINE
-    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"], trusted=trusted)
-    copies = near_copies(decisions, kept.index)
-    copies = copies.join(manifest[["sha256", "group"]]).assign(fold=kept["fold"].reindex(copies["original"]).to_numpy(), trusted=False)
-    return LearningData(kept, natural_order(kept["label"].tolist()), _pictures(workspace, kept["sha256"]), copies)
+    kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"], trusted=decisions["decided_by"] != MACHINE)
+    return LearningData(kept, natural_order(kept["label"].tolist()), _pictures(workspace, kept["sha256"]))
 
 
 def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParameters | CnnParameters | None" = None, refit: bool = False,
@@ -327,9 +322,7 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
-    told = _prediction_table(kept, trained, classes)
-    told.attrs["near_copies"] = data.copies.loc[refit | (data.copies["fold"] != TEST), "sha256"].tolist() if name == "lgbm" else []
-    _write_parquet(told, _predictions_file(file))
+    _write_parquet(_prediction_table(kept, trained, classes), _predictions_file(file))
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
             "folds": int(fold.max()) + 1, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
@@ -341,24 +334,11 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
 
 def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
     from models.lgbm import LgbmParameters
-    from models.training import train_lgbm
+    from models.training import Examples, train_lgbm
 
     parameters = parameters or LgbmParameters(seed=workspace.seed)
-    trained = train_lgbm(examples(workspace, data), data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
-    n = len(data.kept)
-    return parameters, replace(trained, proba=trained.proba[:n], predicted=trained.predicted[:n])
-
-
-def examples(workspace: Workspace, data: LearningData) -> "Examples":
-    """For the boosted model: the kept pictures in their order, then their near copies."""
-    from models.training import Examples
-
-    table = pd.concat([data.kept, data.copies])
-    position = pd.Series(np.arange(len(data.kept)), index=data.kept.index)
-    original = np.concatenate([position.to_numpy(), position.reindex(data.copies["original"]).to_numpy(int)])
-    codes = table["label"].map({label: code for code, label in enumerate(data.classes)}).to_numpy(int)
-    return Examples(_pictures(workspace, table["sha256"]), codes, table["group"].to_numpy(), table["fold"].to_numpy(int), original,
-                    table["trusted"].to_numpy(bool))
+    examples = Examples(data.pictures, data.codes, data.kept["group"].to_numpy(), data.fold, data.kept["trusted"].to_numpy(bool))
+    return parameters, train_lgbm(examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
 
 
 def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool) -> Trained:
@@ -886,8 +866,9 @@ def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dic
     if not file.exists():
         return
     seen = pd.read_parquet(file, columns=["sha256", "fold"])
-    learned = seen["sha256"] if card.get("refit") else seen.loc[seen["fold"] != TEST, "sha256"]
-    n = int(good["sha256"].isin([*learned, *seen.attrs.get("near_copies", [])]).sum())
+    if not card.get("refit"):
+        seen = seen[seen["fold"] != TEST]
+    n = int(good["sha256"].isin(seen["sha256"]).sum())
     if n:
         workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
 

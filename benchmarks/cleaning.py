@@ -6,12 +6,12 @@
 A SET is a folder with ``training/`` and a clean ``test/``, a sub-folder per label in each (`benchmarks/campset.py` makes such sets).
 
 checks   learn from what `pipeline.clean` keeps of ``training/`` under each setting, score on all of ``test/``. Everything kept is
-         learned from, and the near copies of it: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without
+         learned from: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without
          the duplicates check nobody knows the near duplicates, so that these folds keep together files of equal bytes only, as the
          product does. "Wrong labels": labels that those folds make more probably wrong than right are not learned from, as in `train`.
-balance  the same with each ``--balance``, on what the default cleaning keeps.
-split    no test part: out-of-fold scores of everything readable in ``training/``, against its labels as they are, `SPLIT_FOLDS`
-         folds by duplicate group or drawn over files. The machine is told of the groups both times; only the folds differ.
+balance  no test part: out-of-fold scores of what the default cleaning keeps, against its labels as they are, with each ``--balance``.
+split    the same of everything readable, by duplicate group or with folds drawn over files. The machine is told of the groups both
+         times; only the folds differ.
 
 Every difference is to the first row of its table, paired by set; its 95 % interval is Student's, over the sets. What was fitted is
 kept in ``--out`` after each fit, a line of JSON each, and not fitted again unless the code or the files changed. ``truth.csv`` is
@@ -41,22 +41,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this file
 
 from benchmarks.extraction import BenchmarkError, describe_machine, library_versions
 from cleaning.balance import BALANCES
-from cleaning.decisions import CleaningSettings, near_copies
+from cleaning.decisions import CleaningSettings
 from cleaning.folds import draw_parts
 from features.errors import ScratchworkError
 from features.files import whole_file
 from features.scan import natural_order, scan_folder
-from models.decision import Decision
 from models.evaluation import metrics
-from models.lgbm import LgbmClassifier, LgbmParameters, draw_samples
+from models.lgbm import LgbmClassifier, LgbmParameters
 from models.pictures import Pictures
-from models.training import CrossValidation, boosted_folds, cross_validated, doubted_labels, fitted_on
-from pipeline import Cleaned, LearningData, Workspace, clean, examples, update_features
+from models.training import CrossValidation, Examples, cross_validated, doubted_labels, fitted_on
+from pipeline import Cleaned, Workspace, clean, update_features
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 0
-FOLDS = 2  # of the fits that are scored on the test part
-SPLIT_FOLDS = 3
+FOLDS = 2
 LEVEL = 0.95
 DEFAULT = ("duplicates", "photos")  # what `train` does unless told otherwise
 FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1 (accuracy)", "log_loss": "log loss (less is better)"}
@@ -76,7 +74,7 @@ class Material:
     test: Pictures
     truth: np.ndarray
     done: dict[tuple[str, ...], Cleaned] = field(default_factory=dict)
-    checked: tuple[Any, CrossValidation | None] = (None, None)  # the last cross-validation, and of what
+    checked: tuple[tuple[str, ...] | None, CrossValidation | None] = (None, None)  # the last cross-validation, and of what
 
     def cleaned(self, checks: tuple[str, ...]) -> Cleaned:
         """The training part after these checks, which are made once."""
@@ -84,14 +82,10 @@ class Material:
             self.done[checks] = clean(self.training, CleaningSettings(checks=checks, seed=SEED))
         return self.done[checks]
 
-    def lesson(self, checks: tuple[str, ...], copies: bool) -> LearningData:
-        """What these checks leave in, all of it in one of `FOLDS` folds; with or without the near copies that they find."""
-        done = self.cleaned(checks)
-        kept = labelled(done.manifest[done.decisions["keep"]])
-        kept = kept.assign(fold=draw_parts(kept["label"], kept["group"], [1 / FOLDS] * FOLDS, SEED), trusted=False)
-        beside = near_copies(done.decisions, kept.index).join(done.manifest[["sha256", "group"]])
-        beside = beside.assign(fold=kept["fold"].reindex(beside["original"]).to_numpy(), trusted=False)
-        return LearningData(kept, natural_order(kept["label"].tolist()), pictures_of(self.training, kept["sha256"]), beside if copies else beside[:0])
+    def kept(self, checks: tuple[str, ...]) -> pd.DataFrame:
+        """What these checks leave in, all of it in one of `FOLDS` folds, indexed by path."""
+        files = labelled(self.cleaned(checks).manifest[self.cleaned(checks).decisions["keep"]])
+        return files.assign(fold=draw_parts(files["label"], files["group"], [1 / FOLDS] * FOLDS, SEED))
 
     def readable(self) -> pd.DataFrame:
         """The same of each labelled file that gives pixels, duplicates and photos too; ``group`` is that of its copies."""
@@ -122,54 +116,62 @@ def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
 # --- the fits ---------------------------------------------------------------------------------------------------------------
 
 
-def learned(material: Material, checks: tuple[str, ...], copies: bool = True, doubt: bool = True, balance: str = LgbmParameters().balance) -> Line:
-    """Learn from what the checks keep, score on the test part. ``copies``: near copies are learned from; ``doubt``: labels that are
-    more probably wrong than right are not."""
-    workspace, data, parameters = material.training, material.lesson(checks, copies), LgbmParameters(balance=balance, seed=SEED)
-    unknown = set(material.truth) - set(data.classes)
+def examples(material: Material, files: pd.DataFrame) -> tuple[Examples, list[str]]:
+    """Of files with their folds; and the classes."""
+    classes = natural_order(files["label"].tolist())
+    codes = files["label"].map({label: code for code, label in enumerate(classes)}).to_numpy(int)
+    pictures = pictures_of(material.training, files["sha256"])
+    return Examples(pictures, codes, files["group"].to_numpy(), files["fold"].to_numpy(), np.zeros(len(files), bool)), classes
+
+
+def learned(material: Material, checks: tuple[str, ...], doubt: bool = True) -> Line:
+    """Learn from what the checks keep, score on the test part. ``doubt``: not from labels that are more probably wrong than right."""
+    learn_from, classes = examples(material, material.kept(checks))
+    settings, jobs, parameters = material.training.settings, material.training.jobs, LgbmParameters(seed=SEED)
+    unknown = set(material.truth) - set(classes)
     if unknown:
         raise BenchmarkError(f"label {min(unknown)!r} is in the test part, and no picture of it is left in the training part; give a larger set")
     start = time.perf_counter()
-    learn_from, n_classes, jobs = examples(workspace, data), len(data.classes), workspace.jobs
-    if material.checked[0] != (checks, copies, balance):
-        material.checked = (checks, copies, balance), cross_validated(learn_from, n_classes, parameters, jobs, silent)
+    if material.checked[0] != checks:
+        material.checked = checks, cross_validated(learn_from, len(classes), parameters, jobs, silent)
     found = material.checked[1]
     assert found is not None
     everything = np.ones(len(learn_from.codes), bool)
     which = everything & ~doubted_labels(learn_from, found.proba, everything) if doubt else everything
-    machine = fitted_on(learn_from, which, n_classes, found.samples, found.rounds, parameters, jobs, None)
-    model = LgbmClassifier(parameters, workspace.settings).adopt(data.classes, machine, found.decision)
+    machine = fitted_on(learn_from, which, len(classes), found.samples, found.rounds, parameters, jobs, None)
+    model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision(learn_from, ~which))
     proba = model.proba_of(material.test, jobs)
-    return {**figures(material.truth, model.labels_of(proba), proba, data.classes), "learned_from": int(which.sum()),
+    return {**figures(material.truth, model.labels_of(proba), proba, classes), "learned_from": int(which.sum()),
             "seconds": time.perf_counter() - start}
 
 
-def out_of_fold(material: Material, random: bool) -> Line:
+def balanced(material: Material, balance: str) -> Line:
+    """Out-of-fold scores of what the default cleaning keeps."""
+    return out_of_fold(material, material.kept(DEFAULT), balance)
+
+
+def split(material: Material, random: bool) -> Line:
     """Out-of-fold scores of everything readable; ``copies_apart``: the share of files of which a copy lies in another fold."""
     files = material.readable()
-    classes = natural_order(files["label"].tolist())
-    fold = random_folds(files["label"]) if random else draw_parts(files["label"], files["group"], [1 / SPLIT_FOLDS] * SPLIT_FOLDS, SEED)
-    workspace, parameters = material.training, LgbmParameters(seed=SEED)
-    pictures, jobs = pictures_of(workspace, files["sha256"]), workspace.jobs
-    codes = pd.Categorical(files["label"], classes).codes.astype(int)
-    start = time.perf_counter()
-    raw, _rounds = boosted_folds(pictures, codes, len(classes), files["group"].to_numpy(), fold.to_numpy(), parameters,
-                                 draw_samples(pictures, parameters, jobs), jobs, silent)
-    seconds = time.perf_counter() - start
-    proba, chosen = np.zeros_like(raw), np.zeros(len(codes), int)
-    for own in (fold.to_numpy() == k for k in range(SPLIT_FOLDS)):  # decided by the other folds, as `models.training.cross_validated` does
-        decision = Decision().fit(raw[~own], codes[~own])
-        proba[own] = decision.proba(raw[own])
-        chosen[own] = decision.codes(proba[own])
+    fold = random_folds(files["label"]) if random else draw_parts(files["label"], files["group"], [1 / FOLDS] * FOLDS, SEED)
     apart = fold.groupby(files["group"]).transform("nunique") > 1
-    return {**figures(files["label"].to_numpy(object), np.array(classes, dtype=object)[chosen], proba, classes), "learned_from": len(files),
-            "seconds": seconds, "copies_apart": float(apart.mean())}
+    return {**out_of_fold(material, files.assign(fold=fold)), "copies_apart": float(apart.mean())}
+
+
+def out_of_fold(material: Material, files: pd.DataFrame, balance: str = LgbmParameters().balance) -> Line:
+    """Against the labels as they are."""
+    learn_from, classes = examples(material, files)
+    start = time.perf_counter()
+    found = cross_validated(learn_from, len(classes), LgbmParameters(balance=balance, seed=SEED), material.training.jobs, silent)
+    seconds = time.perf_counter() - start
+    names = np.array(classes, dtype=object)
+    return {**figures(names[learn_from.codes], names[found.chosen], found.proba, classes), "learned_from": len(files), "seconds": seconds}
 
 
 def random_folds(labels: pd.Series) -> pd.Series:
-    """What one draws who does not look for copies: by label, file by file."""
+    """What one draws who does not look for copies: `FOLDS` folds by label, file by file."""
     fold = pd.Series(0, index=labels.index)
-    for k, (_, own) in enumerate(StratifiedKFold(SPLIT_FOLDS, shuffle=True, random_state=SEED).split(labels, labels)):
+    for k, (_, own) in enumerate(StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(labels, labels)):
         fold.iloc[own] = k
     return fold
 
@@ -187,15 +189,14 @@ FITS: dict[str, Callable[[Material], Line]] = {  # in the order in which they ar
     "photos": partial(learned, checks=("photos",), doubt=False),
     "labels trusted": partial(learned, checks=DEFAULT, doubt=False),
     "default": partial(learned, checks=DEFAULT),
-    "without copies": partial(learned, checks=DEFAULT, copies=False),
-    **{f"balance {balance}": partial(learned, checks=DEFAULT, balance=balance) for balance in BALANCES if balance != LgbmParameters().balance},
-    "split by group": partial(out_of_fold, random=False),
-    "split at random": partial(out_of_fold, random=True),
+    **{f"balance {balance}": partial(balanced, balance=balance) for balance in BALANCES},
+    "split by group": partial(split, random=False),
+    "split at random": partial(split, random=True),
 }
 PARTS = {  # part → row of its table → name of the fit; the first row is what the others are compared with
     "checks": {"nothing cleaned": "nothing", "duplicates": "duplicates", "photos": "photos", "wrong labels": "wrong labels",
-               "duplicates, photos": "labels trusted", "all three: what train does": "default", "the same without near copies": "without copies"},
-    "balance": {balance: "default" if balance == LgbmParameters().balance else f"balance {balance}" for balance in BALANCES},
+               "duplicates, photos": "labels trusted", "all three: what train does": "default"},
+    "balance": {balance: f"balance {balance}" for balance in BALANCES},
     "split": {"by duplicate group": "split by group", "at random over files": "split at random"},
 }
 

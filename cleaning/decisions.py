@@ -90,16 +90,6 @@ def decide(manifest: pd.DataFrame, found: pd.DataFrame, labels: pd.DataFrame | N
     return table[COLUMNS]
 
 
-def near_copies(decisions: pd.DataFrame, kept: pd.Index) -> pd.DataFrame:
-    """The near duplicates that the machine left out beside one of ``kept`` (paths) with the same label: ``label``, ``original`` (its path)."""
-    grouped = decisions.loc[kept].rename_axis("path").reset_index()
-    grouped = grouped[grouped["duplicate_group"] != ""].drop_duplicates("duplicate_group").set_index("duplicate_group")
-    copies = decisions[(decisions["reason"] == "near_duplicate") & ~decisions["keep"] & (decisions["decided_by"] == MACHINE)]
-    copies = copies.assign(original=copies["duplicate_group"].map(grouped["path"]))
-    same = copies["label"] == copies["duplicate_group"].map(grouped["label"])
-    return copies.loc[same, ["label", "original"]]
-
-
 def _decide_photos(table: pd.DataFrame, found: pd.DataFrame, settings: CleaningSettings) -> None:
     table["photo_score"] = found["photo_score"].reindex(table.index)
     readable = found.index

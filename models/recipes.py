@@ -103,6 +103,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"width": 96, "size": 96, "epochs": 60},
     "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
 }
+PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts; ``fast`` trains one
 PUBLISHED: dict[str, dict[str, Any]] = {
     # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it
     "camp": {"size": 224, "epochs": 10, "batch": 128, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "constant",

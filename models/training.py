@@ -4,9 +4,8 @@ Folds: each picture is predicted by a machine that never saw its group. How many
 read off the OTHER folds' learning curves, and the decision likewise, so that no figure is chosen on the pictures it is told of.
 The held-out part is predicted by the final machine, fitted on all folds together.
 
-Near copies of a picture are learned from beside it, in its fold, and stand in no score: other sizes and qualities are examples
-like any other. Labels that are more probably wrong than right, by those out-of-fold probabilities, are scored against as they are, and the
-final machine does not learn from them. What both are worth is measured by benchmarks/cleaning.py.
+Labels that are more probably wrong than right, by those out-of-fold probabilities, are scored against as they are, and neither the
+final machine nor its decision learns from them; benchmarks/cleaning.py measures what that is worth.
 """
 
 from typing import NamedTuple
@@ -24,31 +23,30 @@ MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more tha
 
 
 class Examples(NamedTuple):
-    """n labelled pictures: class ``codes`` (n,), duplicate ``groups`` (n,), ``fold`` (n,) -1 held out, else 0 … k-1; ``original`` (n,) int: the
-    row that this one is a near copy of, its own row where it is none; ``trusted`` (n,) bool: a person decided its label."""
+    """n labelled pictures: class ``codes`` (n,), duplicate ``groups`` (n,), ``fold`` (n,) -1 held out, else 0 … k-1, and ``trusted`` (n,) bool:
+    a person decided the label."""
 
     pictures: Pictures
     codes: np.ndarray
     groups: np.ndarray
     fold: np.ndarray
-    original: np.ndarray
     trusted: np.ndarray
-
-    @property
-    def scored(self) -> np.ndarray:
-        """(n,) bool: all but the copies."""
-        return self.original == np.arange(len(self.original))
 
 
 class CrossValidation(NamedTuple):
-    """What machines said that had not seen the picture: ``proba`` (n, n_classes), ``chosen`` (n,) codes, both empty of meaning for the held-out
-    part; ``decision`` fitted on all folds, ``rounds`` for a machine on all of them, and what was drawn for it."""
+    """What machines said that had not seen the picture: ``raw`` log-probabilities and calibrated ``proba`` (n, n_classes), ``chosen`` (n,) codes,
+    all without meaning for the held-out part; ``rounds`` for a machine on all folds, and what was drawn for it."""
 
+    raw: np.ndarray
     proba: np.ndarray
     chosen: np.ndarray
-    decision: Decision
     rounds: int
     samples: Samples
+
+    def decision(self, examples: Examples, doubted: np.ndarray) -> Decision:
+        """For a machine on all folds, of all pictures in them but for the ``doubted`` (n,)."""
+        told = (examples.fold >= 0) & ~doubted
+        return Decision().fit(self.raw[told], examples.codes[told])
 
 
 def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameters, settings: ExtractionSettings, refit: bool, jobs: int,
@@ -60,19 +58,18 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
     nobody = np.zeros(len(fold), bool)
     doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, fold >= 0)
     machine = fitted_on(examples, (fold >= 0) & ~doubted, n_classes, found.samples, found.rounds, parameters, jobs, stage("final model"))
-    model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision)
+    decision = found.decision(examples, doubted)
+    model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
     held_out = np.flatnonzero(fold < 0)
     if len(held_out):
         proba[held_out] = model.proba_of(examples.pictures.take(held_out), jobs, stage("held-out part"))
-        chosen[held_out] = found.decision.codes(proba[held_out])
+        chosen[held_out] = decision.codes(proba[held_out])
     if refit:
         doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, ~nobody)
         samples = draw_samples(examples.pictures, parameters, jobs)
         machine = fitted_on(examples, ~doubted, n_classes, samples, found.rounds, parameters, jobs, stage("refit on everything"))
-        model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision)
-    learned = ~doubted & (refit | (fold >= 0))
-    told = {"rounds": found.rounds, "near_copies": int((learned & ~examples.scored).sum()), "doubted": int((doubted & examples.scored).sum()),
-            "trained_on": int((learned & examples.scored).sum()),
+        model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
+    told = {"rounds": found.rounds, "doubted": int(doubted.sum()), "trained_on": int(machine.counts_before_.sum()),
             "learned_from": dict(zip(classes, machine.counts_before_.tolist(), strict=True)),
             "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True))}
     return Trained(model, proba, np.array(classes, dtype=object)[chosen], told)
@@ -86,27 +83,26 @@ def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParamete
     raw, proba = np.zeros((2, len(codes), n_classes))
     chosen = np.zeros(len(codes), int)
     raw[learn], rounds = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage)
-    scored = examples.scored & (fold >= 0)
     for k in np.unique(fold[learn]):
-        others, own = scored & (fold != k), fold == k
+        others, own = (fold >= 0) & (fold != k), fold == k
         decision = Decision().fit(raw[others], codes[others])
         proba[own] = decision.proba(raw[own])
         chosen[own] = decision.codes(proba[own])
-    return CrossValidation(proba, chosen, Decision().fit(raw[scored], codes[scored]), rounds, samples)
+    return CrossValidation(raw, proba, chosen, rounds, samples)
 
 
 def doubted_labels(examples: Examples, proba: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """(n,) bool: among the ``judged`` (n,) the labels that are more probably wrong than right, near copies with their originals.
+    """(n,) bool: among the ``judged`` (n,) the labels that are more probably wrong than right, by ``proba`` (n, n_classes) of machines that
+    had not seen the picture.
 
     Never one that a person decided, and none of a label of which more than half would go: then the label is hard, or the model is bad.
     """
-    rows = np.flatnonzero(judged & examples.scored)
-    codes = examples.codes[rows]
-    wrong = check_labels(codes, proba[rows]).wrong & ~examples.trusted[rows]
-    share = np.bincount(codes, wrong, proba.shape[1]) / np.maximum(np.bincount(codes, minlength=proba.shape[1]), 1)
+    codes, n_classes = examples.codes[judged], proba.shape[1]
+    wrong = check_labels(codes, proba[judged]).wrong & ~examples.trusted[judged]
+    share = np.bincount(codes, wrong, n_classes) / np.maximum(np.bincount(codes, minlength=n_classes), 1)
     doubted = np.zeros(len(judged), bool)
-    doubted[rows] = wrong & (share[codes] <= MOST_DOUBTED)
-    return doubted[examples.original]
+    doubted[judged] = wrong & (share[codes] <= MOST_DOUBTED)
+    return doubted
 
 
 def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,

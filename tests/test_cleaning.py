@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cleaning.decisions import CleaningSettings, decide, near_copies
+from cleaning.decisions import CleaningSettings, decide
 from cleaning.folds import held_out_and_folds, merged_groups
 from cleaning.labels import check_labels
 from cleaning.overrides import Override, append_override, read_overrides, resolve
@@ -41,19 +41,6 @@ def test_the_majority_label_of_a_picture_wins() -> None:
     assert table.loc["a/2", "evidence"] == "repeats a/1"
     assert table.loc["a/1", "duplicate_group"] == table.loc["b/3", "duplicate_group"] != ""
     assert table.loc["b/4", "duplicate_group"] == ""
-
-
-def test_near_copies_are_those_the_machine_left_out_beside_a_kept_picture_of_the_same_label() -> None:
-    """Not the same bytes, not what lies under another label, not what a person left out, not the copies of what is not kept."""
-    manifest = manifest_of({"a/1": "x", "a/2": "y", "a/3": "x", "b/4": "z", "a/5": "w", "b/6": "v", "b/7": "u", "a/8": "t"})
-    found = found_of(manifest, {"a/2": "a/1", "a/3": "a/1", "b/4": "a/1", "a/5": "a/1", "b/7": "b/6"})
-    person = pd.DataFrame({"keep": [False], "label": [""], "note": [""], "reviewer": ["me"]}, index=["a/5"])
-    table = decide(manifest, found, None, person, CleaningSettings())
-    assert near_copies(table, table.index[table["keep"]])["original"].to_dict() == {"a/2": "a/1", "b/7": "b/6"}
-    assert near_copies(table, pd.Index(["a/1"]))["original"].to_dict() == {"a/2": "a/1"}
-    relabelled = decide(manifest, found, None, pd.DataFrame({"keep": [None], "label": ["b"], "note": [""], "reviewer": [""]}, index=["a/1"]),
-                        CleaningSettings())
-    assert near_copies(relabelled, relabelled.index[relabelled["keep"]])["original"].to_dict() == {"b/7": "b/6"}
 
 
 def test_without_a_majority_nobody_knows_the_label() -> None:

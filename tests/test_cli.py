@@ -292,31 +292,6 @@ def test_every_balance_trains(data: Path, tmp_path: Path, balance: str) -> None:
     assert "balanced to" in done.stdout
 
 
-def test_near_copies_are_learned_from_and_scored_never(data: Path, tmp_path: Path) -> None:
-    """A half-size copy of every disc: left out of the clean set and of every score, learned from where its picture is not held out."""
-    import cv2
-
-    for file in sorted((data / "disc").glob("*.png")):
-        small = cv2.resize(cv2.imread(str(file)), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        file.with_name(f"small{file.name}").write_bytes(cv2.imencode(".png", small)[1].tobytes())
-    done = run("train", "--data", data, "--folds", 2, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    artifacts = tmp_path / "artifacts"
-    card = json.loads((artifacts / "lgbm.json").read_text(encoding="utf-8"))
-    scored = pd.read_parquet(artifacts / "lgbm.oof.parquet")
-    left_out = pd.read_csv(artifacts / "decisions.csv", keep_default_na=False).set_index("path").query("reason == 'near_duplicate'")
-    assert len(left_out) > 0
-    assert not scored.index.isin(left_out.index).any()
-    originals = left_out["evidence"].str.removeprefix("repeats ")
-    assert card["near_copies"] == (scored.loc[originals, "fold"] >= 0).sum()
-    assert sum(card["learned_from"].values()) == card["trained_on"] + card["near_copies"]
-    assert f"learned from {card['near_copies']} near copies" in done.stdout
-    (tmp_path / "other" / "disc").mkdir(parents=True)
-    seen = originals[(scored.loc[originals, "fold"] >= 0).to_numpy()].index[0]
-    shutil.copy(data / seen, tmp_path / "other" / "disc")
-    assert "1 of the 1 pictures were in this model's training part" in run("evaluate", "--data", tmp_path / "other", folder=tmp_path).stderr
-
-
 def test_the_held_out_part_is_remembered(data: Path, tmp_path: Path) -> None:
     """New pictures join, old ones keep their part, another seed does not redraw, ``--redraw`` does and says so."""
     assert "drawn once and remembered" in run("train", "--data", data, "--folds", 2, folder=tmp_path).stderr
