@@ -37,14 +37,14 @@ from models.recipes import CnnParameters, cnn_parameters
 PRESET = "fast"
 ABLATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "one size": {"progressive": False},
-    "64 px": {"size": 64},
+    "small pictures first": {"progressive": True},
+    "80 px": {"size": 80},
     "96 px": {"size": 96},
     "width 96": {"width": 96},
     "batches of 32": {"batch": 32},
     "learning rate 4e-3": {"learning_rate": 4e-3},
     "weight decay 0.2": {"weight_decay": 0.2},
-    "twice as long": {"epochs": 96},
+    "twice as long": {"epochs": 64},
     "moving average over 3 epochs": {"average_epochs": 3.0},
     "no moving average": {"average_epochs": 0.0},
     "no smoothing": {"smoothing": 0.0},

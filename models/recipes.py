@@ -46,11 +46,11 @@ class CnnParameters:
 
     arch: str = "scratch"
     width: int = 64  # channels of the first stage of ``scratch``; the others ignore it
-    size: int = 80  # px, side of the picture that the network sees
+    size: int = 64  # px, side of the picture that the network sees
     gray: bool = False
-    epochs: int = 48
+    epochs: int = 32
     batch: int = 64  # pictures per step, fewer in a small set
-    progressive: bool = True  # small pictures first; only where the architecture takes any size
+    progressive: bool = False  # small pictures first; only where the architecture takes any size
     optimizer: str = "adamw"
     learning_rate: float = 2e-3  # at its peak
     weight_decay: float = 0.05  # not on norms and biases
@@ -100,7 +100,7 @@ class CnnParameters:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"width": 96, "size": 96, "epochs": 60},
+    "balanced": {"size": 80},
     "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
 }
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts; ``fast`` trains one

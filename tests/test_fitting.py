@@ -29,7 +29,8 @@ from models.recipes import CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 3, "batch": 8, "sampling": 0.5, "deterministic": True, "precision": "float32"})
+SMALL = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 3, "batch": 8, "sampling": 0.5, "progressive": True,
+                               "deterministic": True, "precision": "float32"})
 
 
 @pytest.fixture(autouse=True)
@@ -208,7 +209,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
 def test_pictures_grow_to_full_size() -> None:
     """Smaller ones first, never larger than the size, which the last epochs have; other architectures know one size only."""
     for size in (16, 30, 64, 80, 96, 128):
-        p = CnnParameters(size=size, epochs=10)
+        p = CnnParameters(size=size, epochs=10, progressive=True)
         sizes = [p.size_in(epoch) for epoch in range(10)]
         assert sizes == sorted(sizes)
         assert sizes[-4:] == [size] * 4
