@@ -67,6 +67,7 @@ if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
+SHOWN = 5  # names of files in a notice
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
@@ -121,7 +122,9 @@ def update_features(workspace: Workspace) -> Features:
     """Scan the data folder, extract what is new, write the manifest."""
     started = time.perf_counter()
     scan = scan_folder(workspace.data)
-    manifest, decoded = _extract_new(workspace, scan, _earlier_digests(workspace, scan))
+    before = _last_manifest(workspace, scan)
+    manifest, decoded = _extract_new(workspace, scan, _earlier_digests(before, scan))
+    _announce_changes(workspace, before, manifest)
     manifest = _with_split(workspace, manifest)
     _write_manifest(workspace, manifest)
     return Features(manifest, scan.passed_over, decoded, len(manifest) - decoded, time.perf_counter() - started)
@@ -717,17 +720,34 @@ def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[
     return manifest[["label", "bytes", "modified_ns", "sha256", *FACT_COLUMNS, "issue"]], decoded
 
 
-def _earlier_digests(workspace: Workspace, scan: Scan) -> pd.Series:
-    """path → sha256 of files that have the size and time of the last manifest; they need not be read again."""
-    file = workspace.artifacts / "manifest.parquet"
-    if not file.exists():
-        return pd.Series(dtype=str)
+def _last_manifest(workspace: Workspace, scan: Scan) -> pd.DataFrame | None:
+    """What the same folder held when it was scanned last."""
+    if not (workspace.artifacts / "manifest.parquet").exists():
+        return None
     old = read_manifest(workspace)
-    if old.attrs.get("root") != str(scan.root.resolve()):
+    return old if old.attrs.get("root") == str(scan.root.resolve()) else None
+
+
+def _earlier_digests(before: pd.DataFrame | None, scan: Scan) -> pd.Series:
+    """path → sha256 of files that have the size and time of the last manifest; they need not be read again."""
+    if before is None:
         return pd.Series(dtype=str)
-    both = old.join(scan.files, how="inner", rsuffix="_now")
+    both = before.join(scan.files, how="inner", rsuffix="_now")
     same = both[(both["bytes"] == both["bytes_now"]) & (both["modified_ns"] == both["modified_ns_now"]) & (both["issue_now"] == "")]
     return same["sha256"][same["sha256"] != ""]
+
+
+def _announce_changes(workspace: Workspace, before: pd.DataFrame | None, manifest: pd.DataFrame) -> None:
+    """Which files came, went, or have other contents than at the last scan."""
+    if before is None:
+        return
+    both = before[["sha256", "bytes"]].join(manifest[["sha256", "bytes"]], how="inner", rsuffix="_now")
+    other = (both["sha256"] != both["sha256_now"]) | (both["bytes"] != both["bytes_now"])
+    found = {"new": manifest.index.difference(before.index), "changed": both.index[other], "gone": before.index.difference(manifest.index)}
+    told = [f"{len(paths):,} {what} ({', '.join(map(str, paths[:SHOWN]))}{', …' if len(paths) > SHOWN else ''})"
+            for what, paths in found.items() if len(paths)]
+    if told:
+        workspace.notice(f"{workspace.data} is not as it was at the last scan: {'; '.join(told)}")
 
 
 def read_manifest(workspace: Workspace) -> pd.DataFrame:

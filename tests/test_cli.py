@@ -469,6 +469,20 @@ def test_an_index_of_another_version_is_named(data: Path, tmp_path: Path) -> Non
     assert "is not an index of this version; delete the folder" in done.stderr
 
 
+def test_a_folder_that_changed_is_read_again_and_the_files_are_named(data: Path, tmp_path: Path) -> None:
+    """New, changed and gone files since the last scan, by name; nothing is said of a folder that did not change, or of another one."""
+    assert "last scan" not in run("features", "--data", data, folder=tmp_path).stderr
+    assert "last scan" not in run("clean", "--skip", "labels", "--data", data, folder=tmp_path).stderr
+    shutil.copy(data / "disc" / "1.png", data / "disc" / "fresh.png")
+    (data / "disc" / "2.png").write_bytes((data / "star" / "2.png").read_bytes())
+    (data / "star" / "0.png").unlink()
+    said = run("clean", "--skip", "labels", "--data", data, folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert "1 new (disc/fresh.png); 1 changed (disc/2.png); 1 gone (star/0.png)" in said.stderr
+    other = shutil.copytree(data, tmp_path / "other")
+    assert "last scan" not in run("features", "--data", other, folder=tmp_path).stderr
+
+
 def test_read_only_data_is_enough(data: Path, tmp_path: Path) -> None:
     """Nothing is written into the data folder: its content and times stay."""
     before = {path: path.stat().st_mtime_ns for path in [data, *data.rglob("*")]}
