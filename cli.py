@@ -310,10 +310,10 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.lgbm and (chosen or resume):
             raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn only")
         import pipeline
-        from models.recipes import PRESET_FOLDS
+        from models.recipes import usual_folds
 
-        if model == Model.cnn and arch == Archs.scratch and folds is None:
-            folds = PRESET_FOLDS.get(preset.value)
+        if model == Model.cnn and folds is None:
+            folds = usual_folds(preset.value, arch.value)
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
             parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
             outcome = pipeline.train(workspace, folds, parameters, refit, redraw, resume)

@@ -52,7 +52,7 @@ from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folde
 from features.store import FeatureStore
 from models.artifacts import load_model, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
-from models.pictures import Pictures
+from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters
 from models.trained import Trained
 from reports import eda
@@ -289,14 +289,14 @@ class LearningData:
         return self.kept["fold"].to_numpy(int)
 
     @property
-    def labels(self) -> np.ndarray:
-        """(n,) str."""
-        return self.kept["label"].to_numpy(str)
-
-    @property
     def codes(self) -> np.ndarray:
         """(n,) int: positions in ``classes``."""
         return self.kept["label"].map({label: code for code, label in enumerate(self.classes)}).to_numpy(int)
+
+    @property
+    def examples(self) -> Examples:
+        """For a training."""
+        return Examples(self.pictures, self.codes, self.kept["group"].to_numpy(), self.fold, self.kept["trusted"].to_numpy(bool))
 
 
 def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool = False) -> LearningData:
@@ -337,11 +337,10 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
 
 def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
     from models.lgbm import LgbmParameters
-    from models.training import Examples, train_lgbm
+    from models.training import train_lgbm
 
     parameters = parameters or LgbmParameters(seed=workspace.seed)
-    examples = Examples(data.pictures, data.codes, data.kept["group"].to_numpy(), data.fold, data.kept["trusted"].to_numpy(bool))
-    return parameters, train_lgbm(examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
+    return parameters, train_lgbm(data.examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
 
 
 def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool) -> Trained:
@@ -349,7 +348,7 @@ def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParamete
     from models.cnn_training import Conduct, train_cnn
 
     conduct = Conduct(workspace.artifacts, data_digest(data.kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
-    trained = train_cnn(data.pictures, data.labels, data.classes, data.kept["group"].to_numpy(), data.fold, parameters, workspace.settings, conduct)
+    trained = train_cnn(data.examples, data.classes, parameters, workspace.settings, conduct)
     history = trained.told.pop("history")
     write_table(history.set_index("network"), workspace.artifacts / "cnn.history.csv")
     write_curves(history, workspace.artifacts / "figures" / "cnn.png")

@@ -6,9 +6,9 @@
 A SET is a folder with ``training/`` and a clean ``test/``, a sub-folder per label in each (`benchmarks/campset.py` makes such sets).
 
 checks   learn from what `pipeline.clean` keeps of ``training/`` under each setting, score on all of ``test/``. Everything kept is
-         learned from: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without
-         the duplicates check nobody knows the near duplicates, so that these folds keep together files of equal bytes only, as the
-         product does. "Wrong labels": labels that those folds make more probably wrong than right are not learned from, as in `train`.
+         learned from: `FOLDS` folds serve to choose the rounds and the decision, nothing is held out. Without the duplicates check
+         nobody knows the near duplicates, so that these folds keep together files of equal bytes only, as the product does.
+         "Wrong labels": labels that those folds make more probably wrong than right are not learned from, as in `train`.
 balance  no test part: out-of-fold scores of what the default cleaning keeps, against its labels as they are, with each ``--balance``.
 split    the same of everything readable, by duplicate group or with folds drawn over files. The machine is told of the groups both
          times; only the folds differ.
@@ -48,9 +48,9 @@ from features.files import whole_file
 from features.scan import natural_order, scan_folder
 from models.evaluation import metrics
 from models.lgbm import LgbmClassifier, LgbmParameters
-from models.pictures import Pictures
-from models.training import CrossValidation, Examples, cross_validated, doubted_labels, fitted_on
-from pipeline import Cleaned, Workspace, clean, update_features
+from models.pictures import Examples, Pictures
+from models.training import CrossValidation, cross_validated, doubted_labels, fitted_on
+from pipeline import Cleaned, LearningData, Workspace, clean, update_features
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 0
@@ -118,10 +118,9 @@ def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
 
 def examples(material: Material, files: pd.DataFrame) -> tuple[Examples, list[str]]:
     """Of files with their folds; and the classes."""
-    classes = natural_order(files["label"].tolist())
-    codes = files["label"].map({label: code for code, label in enumerate(classes)}).to_numpy(int)
     pictures = pictures_of(material.training, files["sha256"])
-    return Examples(pictures, codes, files["group"].to_numpy(), files["fold"].to_numpy(), np.zeros(len(files), bool)), classes
+    data = LearningData(files.assign(trusted=False), natural_order(files["label"].tolist()), pictures)
+    return data.examples, data.classes
 
 
 def learned(material: Material, checks: tuple[str, ...], doubt: bool = True) -> Line:

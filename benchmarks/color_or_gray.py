@@ -96,6 +96,5 @@ def macro_f1(codes: np.ndarray, found: np.ndarray) -> float:
     return float(f1_score(codes, found, average="macro", zero_division=0.0))
 
 
-
 if __name__ == "__main__":
     raise SystemExit(main())

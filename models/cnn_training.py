@@ -20,7 +20,7 @@ from models.cnn import CnnClassifier
 from models.decision import Decision
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_states, threads
-from models.pictures import Pictures
+from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters
 from models.tensors import chosen_device
 from models.trained import Trained
@@ -40,11 +40,10 @@ class Conduct:
     tell: Callable[[str], None] = print
 
 
-def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups: np.ndarray, fold: np.ndarray, p: CnnParameters,
-              settings: ExtractionSettings, conduct: Conduct) -> Trained:
-    """Fit on n pictures with labels (n,), groups (n,) and fold (n,): -1 held out, else 0 … k-1."""
+def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings: ExtractionSettings, conduct: Conduct) -> Trained:
+    """A network, or one per fold, and what they say of the pictures that they had not seen."""
     device = chosen_device(p.device)
-    codes = np.array([classes.index(label) for label in labels.tolist()])
+    pictures, codes, fold = examples.pictures, examples.codes, examples.fold
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
     with threads(conduct.jobs):
@@ -55,14 +54,14 @@ def train_cnn(pictures: Pictures, labels: np.ndarray, classes: list[str], groups
             raw[fold == k] = log_proba_of_states([one.state], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
         states = [one.state for one in fitted]
         raw[fold < 0] = log_proba_of_states(states, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
-        decision, proba, chosen = _decided(raw, codes, fold, groups, conduct.every_fold)
+        decision, proba, chosen = _decided(raw, codes, fold, examples.groups, conduct.every_fold)
         model = CnnClassifier(replace(p, device="auto"), settings)
         if conduct.refit:
             states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
     predicted = np.array([*classes, ""], dtype=object)[chosen]
-    learned_from = len(codes) if conduct.refit else int((fold >= 0).sum()) if conduct.every_fold else int((fold >= 0).sum() - (fold == told[0]).sum())
+    learned = conduct.refit | np.any([(fold >= 0) & (fold != k) for k in watched_folds], axis=0)
     return Trained(model.adopt(classes, states, decision), proba, predicted,
-                   {"trained_on": learned_from, **_told(fitted, watched_folds, device.type)})
+                   {"trained_on": int(learned.sum()), **_told(fitted, watched_folds, device.type)})
 
 
 def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,

@@ -26,6 +26,17 @@ class Pictures(NamedTuple):
         return self.features[self.rows][:, which]
 
 
+class Examples(NamedTuple):
+    """n labelled pictures: class ``codes`` (n,), duplicate ``groups`` (n,), ``fold`` (n,) -1 held out, else 0 … k-1, and ``trusted`` (n,) bool:
+    a person decided the label."""
+
+    pictures: Pictures
+    codes: np.ndarray
+    groups: np.ndarray
+    fold: np.ndarray
+    trusted: np.ndarray
+
+
 def read_pictures(paths: Sequence[str | Path], settings: ExtractionSettings, jobs: int = 1) -> Pictures:
     """Extract files, without a cache, by the code that made the training features.
 

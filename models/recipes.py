@@ -103,7 +103,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"size": 80},
     "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
 }
-PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts; ``fast`` trains one
+PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
 PUBLISHED: dict[str, dict[str, Any]] = {
     # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it
     "camp": {"size": 224, "epochs": 10, "batch": 128, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "constant",
@@ -112,6 +112,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "vgg16": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
     "resnet50": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
 }
+
+
+def usual_folds(preset: str, arch: str) -> int | None:
+    """How many, where nobody says it; None for one network, as ``fast`` and what others published have it."""
+    return PRESET_FOLDS.get(preset) if arch == "scratch" else None
 
 
 def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str, Any] | None = None) -> CnnParameters:

@@ -16,21 +16,10 @@ from cleaning.labels import check_labels
 from features.extract import ExtractionSettings
 from models.decision import Decision
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
-from models.pictures import Pictures
+from models.pictures import Examples, Pictures
 from models.trained import Progress, Stage, Trained
 
 MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more than this nothing is left out
-
-
-class Examples(NamedTuple):
-    """n labelled pictures: class ``codes`` (n,), duplicate ``groups`` (n,), ``fold`` (n,) -1 held out, else 0 … k-1, and ``trusted`` (n,) bool:
-    a person decided the label."""
-
-    pictures: Pictures
-    codes: np.ndarray
-    groups: np.ndarray
-    fold: np.ndarray
-    trusted: np.ndarray
 
 
 class CrossValidation(NamedTuple):

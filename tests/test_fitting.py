@@ -24,7 +24,7 @@ from models.decision import Decision
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
 from models.inference import log_proba_of_states, state_of
 from models.networks import make_network
-from models.pictures import Pictures
+from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
@@ -242,9 +242,9 @@ def test_sampling_evens_classes_out(sampling: float, share: float) -> None:
 def train_small(folder: Path, every_fold: bool = False, refit: bool = False, fold: np.ndarray | None = None, classes: int = 2) -> Any:
     pictures, codes = drawings(30, classes)
     fold = np.arange(30) // 2 % 5 - 1 if fold is None else fold
-    labels = np.array([f"L{c}" for c in codes])
+    examples = Examples(pictures, codes, np.arange(30), fold, np.zeros(30, bool))
     conduct = Conduct(folder, "digest", every_fold, refit, False, 1, lambda line: None)
-    return train_cnn(pictures, labels, [f"L{c}" for c in range(classes)], np.arange(30), fold, SMALL, ExtractionSettings(), conduct), fold
+    return train_cnn(examples, [f"L{c}" for c in range(classes)], SMALL, ExtractionSettings(), conduct), fold
 
 
 @pytest.mark.parametrize("every_fold", [False, True])

@@ -14,8 +14,8 @@ from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
 from models.lgbm import TREE_FAMILIES, LgbmParameters, _kernel_rows
-from models.pictures import Pictures, read_pictures
-from models.training import Examples, best_rounds, doubted_labels, train_lgbm
+from models.pictures import Examples, Pictures, read_pictures
+from models.training import best_rounds, doubted_labels, train_lgbm
 from sources.demo import make_demo_set
 
 
