@@ -117,13 +117,22 @@ class Precisions(StrEnum):
     float16 = "float16"
 
 
+class Blends(StrEnum):
+    """How several models become one."""
+
+    mean = "mean"
+    weighted = "weighted"
+    per_class = "per-class"
+    stack = "stack"
+
+
 Data = Annotated[Path | None, typer.Option("--data", help="Folder with one sub-folder per label.", show_default="data/training, else data")]
 Artifacts = Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes.", show_default="physical cores")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are refused, with a row that says so.")]
-ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model.", show_default="ARTIFACTS/lgbm.joblib")]
+ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model.", show_default="the one trained last")]
 
 DEFAULT_ARTIFACTS = Path("artifacts")
 DEFAULT_MAX_PIXELS = 100_000_000  # these are repeated from modules that are too heavy for --help; a test compares them
@@ -288,6 +297,9 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           seed: Seed = 0, jobs: Jobs = None,
           refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
           redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
+          blend: Annotated[Blends | None, typer.Option("--blend", help="stack: how the base models become one.", show_default="stack")] = None,
+          keep_bases: Annotated[bool, typer.Option("--keep-bases", help="stack: take lgbm and cnn as they were trained, whatever the options; refused "
+                                                                        "where they are of other data.")] = False,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
           preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
@@ -300,26 +312,33 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())
-    with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model == Model.cnn)):
-        if model == Model.stack:
-            raise ScratchworkError("--model stack is not built yet; --model lgbm and cnn are")
+    with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model != Model.lgbm)):
+        if model != Model.stack and (blend is not None or keep_bases):
+            raise ScratchworkError(f"{'--keep-bases' if keep_bases else '--blend'}: for --model stack only")
         if model == Model.cnn and balance is not None:
             raise ScratchworkError("--balance is for --model lgbm; a network has --sampling, --loss and --logit-adjustment")
         if model == Model.cnn and trust_labels:
             raise ScratchworkError("--trust-labels is for --model lgbm; a network learns from every label that clean keeps")
         if model == Model.lgbm and (chosen or resume):
-            raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn only")
+            raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn and stack only")
         import pipeline
         from models.recipes import usual_folds
 
         if model == Model.cnn and folds is None:
             folds = usual_folds(preset.value, arch.value)
         with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
-            parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
-            outcome = pipeline.train(workspace, folds, parameters, refit, redraw, resume)
+            if model == Model.stack:
+                plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
+                                          _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}),
+                                          _stack_parameters(blend, seed), keep_bases)
+                outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
+            else:
+                parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
+                outcome = pipeline.train(workspace, folds, parameters, refit, redraw, resume)
         if json_output:
             _print_json({"model": str(outcome.model_file), "seconds": outcome.seconds, "out_of_fold": outcome.out_of_fold,
-                         "held_out": outcome.held_out, "trained_on": outcome.card["trained_on"], "refit": refit})
+                         "held_out": outcome.held_out, "refit": refit,
+                         **{name: outcome.card[name] for name in ("trained_on", "leaderboard") if name in outcome.card}})
         else:
             _print_training(outcome)
 
@@ -355,7 +374,7 @@ def evaluate(model: ModelFile = None,
     import pipeline
 
     with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
-        outcome = pipeline.evaluate(workspace, model or artifacts / "lgbm.joblib", data)
+        outcome = pipeline.evaluate(workspace, model or pipeline.last_trained(artifacts), data)
         if json_output:
             suspected = {"suspected_wrong_labels": outcome.suspects, "without_suspected": outcome.trusted} if outcome.trusted else {}
             _print_json({**outcome.metrics, **suspected})
@@ -378,7 +397,7 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
     from reports.evaluation import write_table
 
     with _trouble(), _workspace(Path(), artifacts, 0, jobs, DEFAULT_MAX_PIXELS) as workspace:
-        table = pipeline.predict(workspace, model or artifacts / "lgbm.joblib", paths)
+        table = pipeline.predict(workspace, model or pipeline.last_trained(artifacts), paths)
         for path, issue in table["issue"][table["issue"] != ""].items():
             workspace.notice(f"{path}: {issue}")
         if out:
@@ -482,6 +501,12 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
     return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
 
 
+def _stack_parameters(blend: Blends | None, seed: int) -> Any:
+    from models.stack import StackParameters
+
+    return StackParameters((blend or Blends.stack).value, seed)
+
+
 def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
@@ -556,18 +581,38 @@ def _print_training(outcome: Any) -> None:
     print(f"\n{seen:13} {_headline(outcome.out_of_fold)}")
     if outcome.held_out:
         print(f"held-out      {_headline(outcome.held_out)}")
-    if outcome.card["refit"]:
+    if outcome.card["refit"] and "trained_on" in card:
         print(f"refitted on {card['trained_on']:,} pictures, the held-out part among them; the scores above are from before")
     if card.get("doubted"):
         print(f"{card['doubted']:,} labels are more probably wrong than right: the model did not learn from them, the scores count them as they are "
               "(python cli.py clean lists them; --trust-labels learns from all)")
     if balanced:
         print(f"balance {card['parameters']['balance']}: pictures that the final fit learned from, and what they weigh or become in it")
-    how = f"{card['rounds']} rounds" if "rounds" in card else f"{card['networks']} x {max(card['epochs'])} epochs on {card['device']}"
+    if "leaderboard" in card:
+        _print_leaderboard(card)
+        how = f"blend {card['parameters']['blend']}, weights {', '.join(f'{n} {w:.2f}' for n, w in zip(card['bases'], card['weights'], strict=True))}"
+    else:
+        how = f"{card['rounds']} rounds" if "rounds" in card else f"{card['networks']} x {max(card['epochs'])} epochs on {card['device']}"
     print(f"{outcome.seconds:.0f} s; {how}")
     more = ["cnn.history.csv", Path("figures", "cnn.png")] if card["model"] == "cnn" else []
     _print_files([str(outcome.model_file.with_suffix(end)) for end in (".joblib", ".json", ".oof.parquet")]
                  + [str(outcome.model_file.parent / name) for name in more])
+
+
+def _print_leaderboard(card: dict[str, Any]) -> None:
+    """Every base and every blend, with what chance may do to it."""
+    rows = []
+    for row in card["leaderboard"]:
+        own, held = row["out_of_fold"], row.get("held_out")
+        gain = "-" if row["name"] == card["best_base"] else f"{own['gain']['macro_f1']:+.3f} ({_range(own['gain']['macro_f1_interval'], '+.3f')})"
+        rows.append([row["name"], f"{own['macro_f1']:.3f} ({_range(own['macro_f1_interval'])})", gain,
+                     f"{own['log_loss']:.3f} ({_range(own['log_loss_interval'])})", *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
+    print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain over {card['best_base']}, the best base")
+    _print_table(["model", "macro-F1", "gain", "log loss", "held-out macro-F1", "held-out log loss"], rows, left=["model"])
+
+
+def _range(pair: Sequence[float], shown: str = ".3f") -> str:
+    return f"{pair[0]:{shown}} … {pair[1]:{shown}}"
 
 
 def _print_table(columns: list[str], rows: list[list[str]], left: list[str]) -> None:

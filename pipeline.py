@@ -16,6 +16,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/cnn.joblib, cnn.json             train --model cnn; cnn.oof.parquet likewise, empty where one network learned from a picture
     artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
     artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
+    artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
     artifacts/evaluation.json, evaluation.csv  evaluate
 """
 
@@ -50,7 +51,7 @@ from features.images import read_pixels, too_large
 from features.quality import Quality, quality_of
 from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
 from features.store import FeatureStore
-from models.artifacts import load_model, save_model, settings_card, write_json
+from models.artifacts import load_model, read_card, save_model, settings_card, write_json
 from models.evaluation import confusion, metrics, report_text
 from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters
@@ -63,10 +64,13 @@ from reports.figures import font_notice
 
 if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one of them, since both in one process can crash on macOS
     from models.lgbm import LgbmParameters
+    from models.stack import StackParameters
+    from models.stacking import Base
 
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
+MODELS = ("lgbm", "cnn", "stack")
 SHOWN = 5  # names of files in a notice
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
@@ -315,11 +319,84 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
     """
     started = time.perf_counter()
     data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
-    kept, classes, fold = data.kept, data.classes, data.fold
+    return _trained(workspace, data, parameters, folds is not None, refit, resume, started)
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """What a stack is made of; ``keep_bases``: stack what was trained before, whatever its parameters were."""
+
+    lgbm: "LgbmParameters"
+    cnn: CnnParameters
+    stack: "StackParameters"
+    keep_bases: bool = False
+
+
+def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None, refit: bool = False, redraw: bool = False,
+                resume: bool = False) -> TrainOutcome:
+    """Bring the base models up to date on the same folds, blend what they say of pictures that they had not seen, save all in one file."""
+    from models.stacking import train_stack as stacked
+
+    started = time.perf_counter()
+    data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
+    for name, parameters in (("lgbm", plan.lgbm), ("cnn", plan.cnn)):
+        stale = _why_stale(workspace, data, name, None if plan.keep_bases else {**asdict(parameters), "refit": refit})
+        if stale and plan.keep_bases:
+            raise ScratchworkError(f"--keep-bases: {stale}; leave it out and both are trained on the present data")
+        if stale:
+            workspace.notice(f"stack: training {name}, since {stale}")
+            _trained(workspace, data, parameters, True, refit, resume, time.perf_counter())
+        else:
+            workspace.notice(f"stack: {name} is up to date")
+    bases = [_base(workspace, data, name) for name in ("lgbm", "cnn")]
+    return _saved(workspace, data, "stack", plan.stack, stacked(bases, data.examples, data.classes, plan.stack, workspace.settings), refit, started)
+
+
+def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict[str, Any] | None) -> str:
+    """Why a base model cannot be stacked as it is; empty where it can. ``wanted``: its parameters and ``refit``, None for any."""
+    file = workspace.artifacts / f"{name}.joblib"
+    if not file.exists() or not _predictions_file(file).exists():
+        return f"there is no {file}"
+    card, digest = read_card(file), data_digest(data.kept)
+    if card.get("data_digest") != digest:
+        return (f"{file} was trained on other pictures, labels or folds (data digest {str(card.get('data_digest'))[:12]}, here {digest[:12]})")
+    if card.get("extraction") != workspace.settings.fingerprint():
+        return f"{file} was trained on features of another version (extraction {card.get('extraction')}, here {workspace.settings.fingerprint()})"
+    if card.get("networks", card["folds"]) != card["folds"]:
+        return f"{file} has {card['networks']} network, so that most pictures have no out-of-fold probabilities; --folds {card['folds']} gives them"
+    if wanted is not None and {**card["parameters"], "refit": card["refit"]} != json.loads(json.dumps(wanted)):
+        return f"{file} was trained with other options"
+    return ""
+
+
+def last_trained(artifacts: Path) -> Path:
+    """The model file that was written last; ``lgbm.joblib`` where there is none."""
+    found = [file for file in (artifacts / f"{name}.joblib" for name in MODELS) if file.exists()]
+    return max(found, key=lambda file: file.stat().st_mtime_ns, default=artifacts / "lgbm.joblib")
+
+
+def _base(workspace: Workspace, data: LearningData, name: str) -> "Base":
+    from models.stacking import Base
+
+    file = workspace.artifacts / f"{name}.joblib"
+    said = pd.read_parquet(_predictions_file(file)).drop_duplicates("sha256").set_index("sha256")  # by content: files may have been renamed since
+    return Base(name, load_model(file)[0], said.loc[data.kept["sha256"], [PROBABILITY + c for c in data.classes]].to_numpy())
+
+
+def _trained(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | CnnParameters | None", every_fold: bool, refit: bool,
+             resume: bool, started: float) -> TrainOutcome:
+    """One base model, saved."""
     if isinstance(parameters, CnnParameters):
-        name, trained = "cnn", _train_cnn(workspace, data, parameters, folds is not None, refit, resume)
-    else:
-        name, (parameters, trained) = "lgbm", _train_lgbm(workspace, data, parameters, refit)
+        outcome = _saved(workspace, data, "cnn", parameters, _train_cnn(workspace, data, parameters, every_fold, refit, resume), refit, started)
+        _forget_checkpoints(workspace.artifacts)
+        return outcome
+    parameters, trained = _train_lgbm(workspace, data, parameters, refit)
+    return _saved(workspace, data, "lgbm", parameters, trained, refit, started)
+
+
+def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any, trained: Trained, refit: bool, started: float) -> TrainOutcome:
+    """Score what was trained; write the model, its sidecar and the honest probabilities, and remember the run."""
+    kept, classes, fold = data.kept, data.classes, data.fold
     truth = kept["label"].to_numpy(object)
     honest, held = trained.judged & (fold >= 0), fold < 0
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
@@ -330,8 +407,6 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
             "folds": int(fold.max()) + 1, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
     save_model(trained.model, file, card)
-    if name == "cnn":
-        _forget_checkpoints(workspace.artifacts)
     return TrainOutcome(file, out_of_fold, held_out, card, time.perf_counter() - started)
 
 

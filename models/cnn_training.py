@@ -17,7 +17,7 @@ import pandas as pd
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
-from models.decision import Decision
+from models.decision import decided_by_others
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_states, threads
 from models.pictures import Examples, Pictures
@@ -54,7 +54,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
             raw[fold == k] = log_proba_of_states([one.state], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
         states = [one.state for one in fitted]
         raw[fold < 0] = log_proba_of_states(states, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
-        decision, proba, chosen = _decided(raw, codes, fold, examples.groups, conduct.every_fold)
+        part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
+        decision, proba, chosen = decided_by_others(raw, codes, fold, part)
         model = CnnClassifier(replace(p, device="auto"), settings)
         if conduct.refit:
             states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
@@ -84,24 +85,6 @@ def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParam
     p = replace(p, patience=0, keep_best=False)
     return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}").state
             for i in range(len(fitted))]
-
-
-def _decided(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, groups: np.ndarray, every_fold: bool) -> tuple[Decision, np.ndarray, np.ndarray]:
-    """The decision for what comes, calibrated probabilities (n, n_classes) and codes (n,), -1 where nothing is known."""
-    judged = (fold >= 0) & ~np.isnan(raw[:, 0])
-    part = fold if every_fold else pd.factorize(groups)[0] % 2
-    decision = Decision().fit(raw[judged], codes[judged])
-    proba, chosen = np.full(raw.shape, np.nan), np.full(len(codes), -1)
-    for k in np.unique(part[judged]):
-        own, others = judged & (part == k), judged & (part != k)
-        fair = Decision().fit(raw[others], codes[others]) if others.any() else decision
-        proba[own] = fair.proba(raw[own])
-        chosen[own] = fair.codes(proba[own])
-    held_out = fold < 0
-    if held_out.any():
-        proba[held_out] = decision.proba(raw[held_out])
-        chosen[held_out] = decision.codes(proba[held_out])
-    return decision, proba, chosen
 
 
 def forget_checkpoints(folder: Path) -> None:

@@ -49,6 +49,26 @@ class Decision:
         return (np.log(proba) - self.tau_ * np.log(self.prior_)).argmax(axis=1)
 
 
+def decided_by_others(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, part: np.ndarray) -> tuple[Decision, np.ndarray, np.ndarray]:
+    """The decision for what comes, calibrated probabilities (n, n_classes) and class codes (n,), from out-of-fold ``raw`` (n, n_classes).
+
+    Each ``part`` (n,) of the folds is decided by the other parts, the held-out part (``fold`` < 0) by all; rows of NaN stay NaN and get -1.
+    """
+    judged = (fold >= 0) & ~np.isnan(raw[:, 0])
+    decision = Decision().fit(raw[judged], codes[judged])
+    proba, chosen = np.full(raw.shape, np.nan), np.full(len(codes), -1)
+    for k in np.unique(part[judged]):
+        own, others = judged & (part == k), judged & (part != k)
+        fair = Decision().fit(raw[others], codes[others]) if others.any() else decision
+        proba[own] = fair.proba(raw[own])
+        chosen[own] = fair.codes(proba[own])
+    held_out = fold < 0
+    if held_out.any():
+        proba[held_out] = decision.proba(raw[held_out])
+        chosen[held_out] = decision.codes(proba[held_out])
+    return decision, proba, chosen
+
+
 def log_softmax(z: np.ndarray) -> np.ndarray:
     """(n, k) → (n, k): log-probabilities from scores."""
     z = z - z.max(axis=1, keepdims=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cleaning.labels import check_labels
 from features.extract import ExtractionSettings
-from models.decision import Decision
+from models.decision import Decision, decided_by_others
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
 from models.pictures import Examples, Pictures
 from models.trained import Progress, Stage, Trained
@@ -69,14 +69,9 @@ def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParamete
     codes, fold, learn = examples.codes, examples.fold, np.flatnonzero(examples.fold >= 0)
     pictures = examples.pictures.take(learn)
     samples = draw_samples(pictures, parameters, jobs)
-    raw, proba = np.zeros((2, len(codes), n_classes))
-    chosen = np.zeros(len(codes), int)
+    raw = np.zeros((len(codes), n_classes))
     raw[learn], rounds = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage)
-    for k in np.unique(fold[learn]):
-        others, own = (fold >= 0) & (fold != k), fold == k
-        decision = Decision().fit(raw[others], codes[others])
-        proba[own] = decision.proba(raw[own])
-        chosen[own] = decision.codes(proba[own])
+    _, proba, chosen = decided_by_others(raw, codes, fold, fold)
     return CrossValidation(raw, proba, chosen, rounds, samples)
 
 

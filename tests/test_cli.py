@@ -396,6 +396,29 @@ def test_a_network_is_trained_scored_and_predicts(data: Path, tmp_path: Path) ->
     assert all(abs(row["disc"] + row["star"] - 1) < 1e-6 for row in rows)
 
 
+def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
+    """``train --model stack`` trains what is missing, takes what is there, predicts from one file elsewhere, and refuses foreign bases."""
+    stack = ("train", "--model", "stack", *NETWORK[3:], "--epochs", 2, "--data", data)
+    done = run(*stack, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "stack: training lgbm, since there is no artifacts/lgbm.joblib" in done.stderr
+    assert "leaderboard: out-of-fold, with 95 % intervals" in done.stdout
+    card = json.loads((tmp_path / "artifacts" / "stack.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in card["leaderboard"]] == ["lgbm", "cnn", "mean", "weighted", "per-class", "stack"]
+    again = run(*stack, "--blend", "mean", folder=tmp_path)
+    assert again.stderr.count("is up to date") == 2
+    assert "stack on its held-out part" not in run("evaluate", folder=tmp_path).stderr
+    assert json.loads((tmp_path / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))["model"].endswith("stack.joblib")
+    shutil.copy(tmp_path / "artifacts" / "stack.joblib", tmp_path / "elsewhere.joblib")
+    script = f"import joblib; print(joblib.load('elsewhere.joblib').predict_proba([r'{data / 'disc' / '0.png'}']).shape)"
+    alone = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert alone.stdout.strip() == "(1, 2)", alone.stderr
+    write_drawing(data / "disc" / "new.png", "disc", np.random.default_rng(9))
+    refused = run(*stack, "--keep-bases", folder=tmp_path)
+    assert refused.returncode == 1
+    assert re.search(r"--keep-bases: .*lgbm\.joblib was trained on other pictures, labels or folds \(data digest \w{12}, here \w{12}\)", refused.stderr)
+
+
 def test_a_killed_training_is_resumed(data: Path, tmp_path: Path) -> None:
     """After kill -9 in the middle, --resume goes on from the last whole epoch and ends with the probabilities of a run that was left alone."""
     arguments = (*NETWORK, "--data", data, "--epochs", 12)
@@ -427,9 +450,10 @@ def test_augmentation_can_be_looked_at(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    pytest.param(["train", "--model", "stack"], "not built yet", id="a model of a later issue"),
+    pytest.param(["train", "--model", "stack", "--keep-bases"], "--keep-bases: there is no ", id="no models to stack"),
+    pytest.param(["train", "--blend", "mean"], "--blend: for --model stack only", id="an option of the stack"),
     pytest.param(["train", "--model", "cnn", "--balance", "smote"], "--balance is for --model lgbm", id="a remedy of the other model"),
-    pytest.param(["train", "--epochs", "3", "--resume"], "--epochs, --resume: for --model cnn only", id="options of the other model"),
+    pytest.param(["train", "--epochs", "3", "--resume"], "--epochs, --resume: for --model cnn and stack only", id="options of the other model"),
     pytest.param(["evaluate"], "make it with: python cli.py train", id="no model"),
     pytest.param(["predict", "missing.png"], "does not exist", id="no model and no picture"),
     pytest.param(["train", "--folds", "1"], "at least 2", id="one fold"),

@@ -1,0 +1,76 @@
+"""The stack's training: blends of base models' honest probabilities, each compared with every base, and one model to save.
+
+The base models' out-of-fold probabilities teach the blend; whatever is said of a fold comes from a blend and a decision that learned
+from the other folds. The held-out part is said by base models, blend and decision of all folds, as it would be of new pictures.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from features.extract import ExtractionSettings
+from models.blending import BLENDS, Blend, Said, blended_out_of_fold
+from models.classifier import PictureClassifier
+from models.decision import Decision, decided_by_others
+from models.intervals import Judged, difference, figures, macro_f1
+from models.pictures import Examples
+from models.stack import StackClassifier, StackParameters, scalars_of
+from models.trained import Trained
+
+
+class Base(NamedTuple):
+    """A trained base model and its honest probabilities (n, n_classes) of the same pictures: out-of-fold, and of the held-out part."""
+
+    name: str
+    model: PictureClassifier
+    proba: np.ndarray
+
+
+class Candidate(NamedTuple):
+    """A base or a blend of them: its calibrated probabilities (n, n_classes) and codes (n,), and the decision for what comes."""
+
+    proba: np.ndarray
+    chosen: np.ndarray
+    decision: Decision
+
+
+def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], parameters: StackParameters, settings: ExtractionSettings) -> Trained:
+    """The blend of ``parameters``, and in ``told["leaderboard"]`` what every base and every blend reaches."""
+    codes, fold = examples.codes, examples.fold
+    said = Said(np.stack([np.log(base.proba) for base in bases]), scalars_of(examples.pictures))
+    inside = fold >= 0
+    blends = {kind: Blend(kind).fit(said.take(inside), codes[inside], fold[inside]) for kind in BLENDS}
+    found = {base.name: _candidate(said.log_proba[i], codes, fold) for i, base in enumerate(bases)}
+    for kind, blend in blends.items():
+        raw = blend.log_proba(said)
+        raw[inside] = blended_out_of_fold(kind, said.take(inside), codes[inside], fold[inside])
+        found[kind] = _candidate(raw, codes, fold)
+    own = found[parameters.blend]
+    best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
+    leaderboard = [_row(name, candidate, found[best], examples, len(classes), parameters.seed) for name, candidate in found.items()]
+    blend = blends[parameters.blend]
+    model = StackClassifier(parameters, settings).adopt(classes, {base.name: base.model for base in bases}, blend, own.decision)
+    told = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
+            "leaderboard": leaderboard}
+    return Trained(model, own.proba, np.array(classes, dtype=object)[own.chosen], told)
+
+
+def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:
+    decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
+    return Candidate(proba, chosen, decision)
+
+
+def _judged(candidate: Candidate, examples: Examples, which: np.ndarray) -> Judged:
+    codes = examples.codes[which]
+    return Judged(codes, candidate.chosen[which], -np.log(candidate.proba[which, codes]), examples.groups[which])
+
+
+def _row(name: str, candidate: Candidate, best: Candidate, examples: Examples, n_classes: int, seed: int) -> dict[str, Any]:
+    """What it reaches out of fold and in the held-out part, and how much more than the best base."""
+    row: dict[str, Any] = {"name": name}
+    for part, which in (("out_of_fold", examples.fold >= 0), ("held_out", examples.fold < 0)):
+        if which.any():
+            own, other = _judged(candidate, examples, which), _judged(best, examples, which)
+            row[part] = {**figures(own, n_classes, seed), "gain": difference(own, other, n_classes, seed)}
+    return row
