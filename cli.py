@@ -140,6 +140,8 @@ DEFAULT_RADIUS = 26
 DEFAULT_MAX_DIFFERENCE = 0.04
 DEFAULT_PHOTO_CUT = 0.8
 DEFAULT_LABEL_PRECISION = 0.7
+SHOWN_CONFUSIONS = 5
+SHOWN_SLICES = 5
 
 
 NETWORK = "Network, for train --model cnn"
@@ -149,6 +151,12 @@ Arch = Annotated[Archs, typer.Option("--arch", help="Architecture, all with rand
 Size = Annotated[int | None, typer.Option("--size", help="Side of the pictures that the network sees, px.",
                                           min=16, rich_help_panel=NETWORK, show_default="preset")]
 Width = Annotated[int | None, typer.Option("--width", help="Channels of the first stage.", min=8, rich_help_panel=NETWORK, show_default="preset")]
+Patch = Annotated[int | None, typer.Option("--patch", help="Side of the squares of pixels that become channels at once, px.",
+                                           min=1, rich_help_panel=NETWORK, show_default="preset")]
+KernelHeads = Annotated[bool | None, typer.Option("--kernel-head/--softmax-only", help="A kernel machine on what every stage found predicts too.",
+                                                  rich_help_panel=NETWORK, show_default="preset")]
+Views = Annotated[int | None, typer.Option("--views", help="Predictions look at the picture and at so many less one moved versions of it.",
+                                           min=1, rich_help_panel=NETWORK, show_default="preset")]
 Gray = Annotated[bool | None, typer.Option("--gray/--color", help="Look at brightness only.", rich_help_panel=NETWORK, show_default="preset")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Times that all pictures are seen.",
                                             min=1, rich_help_panel=NETWORK, show_default="preset")]
@@ -204,8 +212,8 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
                                              min=0, rich_help_panel=CHANGES, show_default="preset")]
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
-RECIPE = ("size", "width", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate", "weight_decay", "warm_up", "smoothing", "loss",
-          "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision",
+RECIPE = ("size", "width", "patch", "kernel_head", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
+          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision",
           "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation",
           "cutout", "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
 
@@ -301,7 +309,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           keep_bases: Annotated[bool, typer.Option("--keep-bases", help="stack: take lgbm and cnn as they were trained, whatever the options; refused "
                                                                         "where they are of other data.")] = False,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
-          preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, gray: Gray = None, epochs: Epochs = None,
+          preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, patch: Patch = None,
+          kernel_head: KernelHeads = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
           logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, average_epochs: AverageEpochs = None, patience: Patience = None,
@@ -368,23 +377,26 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
 @app.command()
 def evaluate(model: ModelFile = None,
              data: Annotated[Path | None, typer.Option("--data", help="Any folder of labelled pictures.", show_default="the held-out part")] = None,
-             artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
-             json_output: Json = False) -> None:
-    """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, accuracy, log loss."""
+             artifacts: Artifacts = DEFAULT_ARTIFACTS,
+             compare: Annotated[Path | None, typer.Option("--compare", help="A second saved model: is the first better, by more than chance?")] = None,
+             average_groups: Annotated[bool, typer.Option("--average-groups", help="Copies of one picture share the mean of their "
+                                                                                   "probabilities.")] = False,
+             errors: Annotated[bool, typer.Option("--errors", help="Also write errors.csv and errors.html: why each wrong picture was wrong.")] = False,
+             slice_by: Annotated[Path | None, typer.Option("--slice-by", help="CSV of path and further columns; their values are slices.")] = None,
+             jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+    """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, log loss, intervals, calibration, slices."""
     import pipeline
 
     with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
-        outcome = pipeline.evaluate(workspace, model or pipeline.last_trained(artifacts), data)
+        settings = pipeline.EvaluationSettings(compare, average_groups, slice_by, errors)
+        outcome = pipeline.evaluate(workspace, model or pipeline.last_trained(artifacts), data, settings)
         if json_output:
             suspected = {"suspected_wrong_labels": outcome.suspects, "without_suspected": outcome.trusted} if outcome.trusted else {}
-            _print_json({**outcome.metrics, **suspected})
+            comparison = {"comparison": outcome.comparison} if outcome.comparison else {}
+            _print_json({**outcome.metrics, "slices": outcome.slices.to_dict("records"), **suspected, **comparison})
         else:
             print(outcome.text)
-            print(_headline(outcome.metrics))
-            print(f"log loss {outcome.metrics['log_loss']:.4f}")
-            if outcome.trusted:
-                print(f"without the {outcome.suspects} pictures whose labels are suspected: {_headline(outcome.trusted)}")
-            _print_files([str(file) for file in outcome.files])
+            _print_evaluation(outcome)
 
 
 @app.command()
@@ -407,6 +419,46 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
             print(table.reset_index().to_json(orient="records", force_ascii=False))
         elif not out:
             table.to_csv(sys.stdout, float_format="%.6g", lineterminator="\n")
+
+
+@app.command("experiment")
+def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; experiments/ holds some.", show_default=False)], data: Data = None,
+                   artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+    """Run an experiment plan: what is varied, over which seeds; resumes, shares what is extracted, ends in a table with intervals."""
+    import experiment
+
+    with _trouble("whole runs are kept, run the same command to go on"), _workspace(data, artifacts, 0, jobs, max_pixels) as workspace:
+        read = experiment.read_plan(plan, workspace.data)
+        outcome = experiment.run_plan(workspace, read)
+        if json_output:
+            _print_json({"title": read.title, "settings": json.loads(outcome.table.reset_index().to_json(orient="records")), "missing": outcome.missing,
+                         "files": [str(file) for file in outcome.files]})
+        else:
+            _print_experiment(read, outcome)
+
+
+@app.command()
+def runs(artifacts: Artifacts = DEFAULT_ARTIFACTS,
+         diff: Annotated[tuple[int, int] | None, typer.Option("--diff", help="Numbers of two runs: in what they differ.", show_default=False)] = None,
+         json_output: Json = False) -> None:
+    """Every model trained so far: when, on which data, with what settings, with which figures."""
+    from models.runs import read_runs, run_difference
+
+    with _trouble():
+        found = read_runs(artifacts / "runs.jsonl")
+        for number in diff or ():
+            if number not in found:
+                raise ScratchworkError(f"there is no run {number}; the runs are {', '.join(map(str, found))}")
+        if diff:
+            rows = run_difference(*(found[number] for number in diff))
+            if json_output:
+                _print_json({name: [one, two] for name, one, two in rows})
+            else:
+                _print_table(["", *(f"run {number}" for number in diff)], [[name, str(one), str(two)] for name, one, two in rows], left=[""])
+        elif json_output:
+            _print_json(found)  # type: ignore[arg-type]
+        else:
+            _print_runs(found)
 
 
 @app.command()
@@ -597,6 +649,50 @@ def _print_training(outcome: Any) -> None:
     more = ["cnn.history.csv", Path("figures", "cnn.png")] if card["model"] == "cnn" else []
     _print_files([str(outcome.model_file.with_suffix(end)) for end in (".joblib", ".json", ".oof.parquet")]
                  + [str(outcome.model_file.parent / name) for name in more])
+
+
+def _print_experiment(plan: Any, outcome: Any) -> None:
+    print(f"{plan.title}: {plan.metric} on {plan.judged_on.replace('_', ' ')}, best first")
+    rows = [[str(name), f"{row[plan.metric]:.4f}", "-" if row["low"] != row["low"] else _range((row["low"], row["high"]), ".4f"),
+             "-" if row["common"] != row["common"] else f"{row['common']:.4f}", f"{row['runs']:.0f}", f"{row['seconds']:,.0f}"]
+            for name, row in outcome.table.iterrows()]
+    _print_table(["setting", plan.metric, "95 % over runs", "on common pictures", "runs", "s a run"], rows, left=["setting"])
+    for option, row in outcome.effects.iterrows():
+        print(f"effect of {option} {row['level']}: {row['effect']:+.4f}")
+    for told in outcome.missing:
+        print(f"not run within the time limit: {told}")
+    _print_files([str(file) for file in outcome.files])
+
+
+def _print_runs(found: dict[int, dict[str, Any]]) -> None:
+    rows = []
+    for number, run in found.items():
+        figures = [f"{run['metrics'][part][name]:.4f}" if part in run["metrics"] else "-" for part in ("out_of_fold", "held_out")
+                   for name in ("macro_f1", "log_loss")]
+        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), run["data_digest"][:8], *figures,
+                     f"{run['seconds']:,.0f}"])
+    _print_table(["run", "when (UTC)", "model", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows, left=["model"])
+
+
+def _print_evaluation(outcome: Any) -> None:
+    figures = outcome.metrics
+    intervals = figures["intervals"]
+    print(_headline(figures))
+    print(f"log loss {figures['log_loss']:.4f}   calibration error {figures['calibration_error']:.4f}")
+    print(f"95 % intervals: macro-F1 {_range(intervals['macro_f1'])}, micro-F1 {_range(intervals['micro_f1'])}, log loss "
+          f"{_range(intervals['log_loss'])}")
+    if outcome.trusted:
+        print(f"without the {outcome.suspects} pictures whose labels are suspected: {_headline(outcome.trusted)}")
+    if figures["top_confusions"]:
+        print("mixed up most: " + ", ".join(f"{c['true']} taken for {c['predicted']} {c['pictures']} x ({c['share']:.0%})"
+                                            for c in figures["top_confusions"][:SHOWN_CONFUSIONS]))
+    worse = outcome.slices[outcome.slices["high"] < 0].head(SHOWN_SLICES)
+    for row in worse.itertuples():
+        print(f"worse than the rest: {row.attribute} {row.value}: {row.share_right:.0%} right of {row.n:,} pictures, elsewhere {row.rest:.0%} (difference "
+              f"{_range((row.low, row.high), '+.0%')})")
+    if outcome.comparison:
+        print(outcome.comparison)
+    _print_files([str(file) for file in outcome.files])
 
 
 def _print_leaderboard(card: dict[str, Any]) -> None:

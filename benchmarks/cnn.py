@@ -27,11 +27,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
 import pipeline
-from models.cnn_training import epoch_line
+from models.cnn_training import epoch_line, member_of
 from models.decision import Decision
 from models.evaluation import metrics
 from models.fitting import Task, fit_network
-from models.inference import log_proba_of_states
+from models.inference import log_proba_of_members
 from models.recipes import CnnParameters, cnn_parameters
 
 PRESET = "fast"
@@ -128,7 +128,7 @@ def ablate(chosen: argparse.Namespace) -> None:
 def watched_figures(task: Task, p: CnnParameters, classes: list[str]) -> dict[str, float]:
     """Macro-F1, micro-F1 and log loss of the watched fold; calibrated and decided on the other half of it."""
     fitted = fit_network(task, p, on_epoch=lambda epoch: print(epoch_line("network", epoch, p.epochs), file=sys.stderr, flush=True))
-    raw = log_proba_of_states([fitted.state], p, len(classes), task.watch)
+    raw = log_proba_of_members([member_of(fitted, task, p)], p, len(classes), task.watch)
     half = np.arange(len(raw)) % 2
     proba, codes = np.zeros_like(raw), np.zeros(len(raw), int)
     for part in (0, 1):

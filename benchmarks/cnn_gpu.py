@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for
 
 from features.tile import TILE_PX
 from models.fitting import Task, fit_network
-from models.inference import log_proba_of_states, state_of
+from models.inference import log_proba_of_members, state_of
+from models.kernel_head import Member
 from models.networks import make_network
 from models.pictures import Pictures
 from models.recipes import CnnParameters, cnn_parameters
@@ -95,7 +96,7 @@ def loader_rate(tiles: np.ndarray, codes: np.ndarray, p: CnnParameters, workers:
     """Pictures/s of a plain loop over a DataLoader, whose workers were started and warm."""
     loader: Any = DataLoader(Augmented(tiles, codes, p.size), p.batch, shuffle=True, num_workers=workers, pin_memory=True, persistent_workers=True,
                              drop_last=True)
-    network = make_network(p.arch, CLASSES, p.size, p.width, 3).cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = make_network(p.arch, CLASSES, p.size, p.width, 3, p.patch).cuda().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     torch.backends.cudnn.benchmark = True
     plain_epoch(network, loader, optimizer)
@@ -123,8 +124,8 @@ def plain_epoch(network: torch.nn.Module, loader: Any, optimizer: torch.optim.Op
 def agreement(tiles: np.ndarray, p: CnnParameters) -> float:
     """Of one fresh model's probabilities, in float32."""
     pictures = Pictures(np.empty((len(tiles), 0), np.float32), tiles, np.arange(len(tiles)))
-    state = state_of(make_network(p.arch, CLASSES, p.size, p.width, 3))
-    cpu, gpu = (np.exp(log_proba_of_states([state], p, CLASSES, pictures, device)) for device in ("cpu", "cuda"))
+    state = state_of(make_network(p.arch, CLASSES, p.size, p.width, 3, p.patch))
+    cpu, gpu = (np.exp(log_proba_of_members([Member(state, None)], p, CLASSES, pictures, device)) for device in ("cpu", "cuda"))
     return float(np.abs(cpu - gpu).max())
 
 

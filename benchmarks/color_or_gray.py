@@ -24,8 +24,9 @@ from sklearn.metrics import f1_score
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
 import pipeline
+from models.cnn_training import member_of
 from models.fitting import Task, fit_network
-from models.inference import log_proba_of_states
+from models.inference import log_proba_of_members
 from models.pictures import Pictures
 from models.recipes import CnnParameters, cnn_parameters
 
@@ -69,7 +70,7 @@ def predicted(pictures: Pictures, codes: np.ndarray, fold: np.ndarray, folds: Se
         learn, watch = (fold >= 0) & (fold != k), fold == k
         task = Task(pictures.take(learn), codes[learn], pictures.take(watch), codes[watch], n_classes, k)
         fitted = fit_network(task, p)
-        found[watch] = log_proba_of_states([fitted.state], p, n_classes, pictures.take(watch)).argmax(1)
+        found[watch] = log_proba_of_members([member_of(fitted, task, p)], p, n_classes, pictures.take(watch)).argmax(1)
         print(f"seed {p.seed} fold {k} {'gray' if p.gray else 'color'}: macro-F1 {fitted.history[-1].macro_f1:.3f}", file=sys.stderr, flush=True)
     return found
 

@@ -20,27 +20,33 @@ def augmented(x: torch.Tensor, fill: torch.Tensor, targets: torch.Tensor, a: Aug
               rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, C, S, S) in [0, 1], border colours (B, C, 1, 1) and label weights (B, n_classes) → both changed, of the same shapes."""
     draws = torch.from_numpy(rng.random((DRAWS, len(x)), np.float32)).to(x.device)
-    x = _flipped(x, a, draws[0:2])
-    x = _moved(x, fill, a, 2 * draws[2:8] - 1)
+    x = _moved(x, fill, a, draws[0:2], 2 * draws[2:8] - 1)
     x = _recolored(x, a, 2 * draws[8:11] - 1)
     x = _painted_over(x, fill, a, draws[11:16])
     return _mixed(x, targets, a, rng)
 
 
-def _flipped(x: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
-    for axis, wanted, draw in ((3, a.mirror, draws[0]), (2, a.upside_down, draws[1])):
-        if wanted:
-            x = torch.where((draw < 0.5)[:, None, None, None], x.flip(axis), x)
-    return x
-
-
-def _moved(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
-    """``draws`` (6, B) in [-1, 1]."""
+def _moved(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, coins: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """``coins`` (2, B) in [0, 1] turn pictures over; ``draws`` (6, B) in [-1, 1]."""
+    over = [(coin < 0.5) & wanted for coin, wanted in zip(coins, (a.mirror, a.upside_down), strict=True)]
     if not (a.rotation or a.shift or a.shear or a.zoom):
+        for axis, turned in zip((3, 2), over, strict=True):
+            x = torch.where(turned[:, None, None, None], x.flip(axis), x)
         return x
-    theta = affine_maps(a, draws)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x - fill, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+    signs = torch.stack([1 - 2 * turned.float() for turned in over], 1)  # (B, 2)
+    return moved(x, fill, affine_maps(a, draws) * signs[:, :, None])
+
+
+def moved(x: torch.Tensor, fill: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """(B, C, S, S) resampled at the places of ``theta`` (B, 2, 3); ``fill`` (B, C, 1, 1) where it leaves the picture."""
+    return F.grid_sample(x - fill, sampling_grid(theta, x.shape[2]), mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+
+
+def sampling_grid(theta: torch.Tensor, side_px: int) -> torch.Tensor:
+    """(B, 2, 3) → (B, S, S, 2): torch's ``affine_grid`` by broadcasting, which takes a tenth of its time on a CPU."""
+    place = (torch.arange(side_px, device=theta.device) + 0.5) * (2 / side_px) - 1
+    theta = theta[:, :, :, None, None]
+    return torch.stack([theta[:, i, 0] * place + (theta[:, i, 1] * place[:, None] + theta[:, i, 2]) for i in (0, 1)], 3)
 
 
 def affine_maps(a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
@@ -61,16 +67,18 @@ def _recolored(x: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.T
     brightness, contrast, saturation = (1 + strength * draw[:, None, None, None]
                                         for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws, strict=True))
     gray = luma(x)
-    x = gray + (x - gray) * saturation
     middle = gray.mean((2, 3), keepdim=True)
-    return ((middle + (x - middle) * contrast) * brightness).clamp(0, 1)
+    # (middle + (gray + (x - gray) * saturation - middle) * contrast) * brightness, its terms gathered so that few passes remain
+    both = brightness * contrast
+    return (x * (both * saturation) + (gray * (both * (1 - saturation)) + middle * (brightness - both))).clamp_(0, 1)
 
 
 def luma(x: torch.Tensor) -> torch.Tensor:
     """(B, 3, H, W) → (B, 1, H, W); one channel stays as it is."""
     if x.shape[1] == 1:
         return x
-    return (x * x.new_tensor(LUMA)[None, :, None, None]).sum(1, keepdim=True)
+    red, green, blue = x.split(1, dim=1)
+    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
 
 
 def _painted_over(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,18 @@ class PictureClassifier:
         """`predict_proba` for pictures that were extracted already with the same settings."""
         raise NotImplementedError
 
+    def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
+        """(n, d): where pictures lie among each other, as this model sees it; near ones look alike to it."""
+        raise NotImplementedError
+
+    def parts_of(self, pictures: Pictures, jobs: int = 1) -> dict[str, np.ndarray]:
+        """Name → what a part of this model says by itself, (n, n_classes) probabilities; nothing where it has no parts."""
+        return {}
+
+    def reasons_of(self, pictures: Pictures, chosen: np.ndarray, other: np.ndarray, jobs: int = 1) -> list[str]:
+        """What spoke for class ``chosen`` (n,) against class ``other`` (n,), as text; empty where the model cannot tell."""
+        return [""] * len(pictures.rows)
+
     def labels_of(self, proba: np.ndarray) -> np.ndarray:
         """Calibrated probabilities (n, n_classes) → (n,) labels: the decision made for macro-F1, not always the largest probability."""
         return self.classes_[self.decision_.codes(proba)]

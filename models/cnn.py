@@ -1,7 +1,7 @@
 """The saved network: plain arrays, from which it predicts labels and probabilities straight from picture files.
 
 torch is imported when something is predicted, so that a model trained on a GPU loads anywhere. Several networks (fold models)
-are averaged in the logarithm.
+are averaged in the logarithm. A network may have a kernel head beside its softmax.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from features.extract import ExtractionSettings
 from models.classifier import PictureClassifier
 from models.decision import Decision
+from models.kernel_head import Member
 from models.pictures import Pictures
 from models.recipes import CnnParameters
 from models.trained import Progress
@@ -19,8 +20,8 @@ from models.trained import Progress
 class CnnClassifier(PictureClassifier):
     """Predicts labels and probabilities straight from picture files, as scikit-learn does; on a GPU if there is one.
 
-    ``classes_`` (n_classes,) labels in their natural order; ``networks_``: one dict of arrays per network; ``decision_``
-    calibrates and decides.
+    ``classes_`` (n_classes,) labels in their natural order; ``members_``: one `models.kernel_head.Member` per
+    network, plain arrays; ``decision_`` calibrates and decides.
     """
 
     def __init__(self, parameters: CnnParameters, settings: ExtractionSettings) -> None:
@@ -29,13 +30,22 @@ class CnnClassifier(PictureClassifier):
 
     def proba_of(self, pictures: Pictures, jobs: int | None = None, progress: Progress | None = None, device: str = "auto") -> np.ndarray:
         """`predict_proba` for pictures that were extracted already; ``jobs``: threads, None for torch's own choice."""
-        from models.inference import log_proba_of_states
+        from models.inference import log_proba_of_members
 
-        return self.decision_.proba(log_proba_of_states(self.networks_, self.parameters, len(self.classes_), pictures, device, jobs, progress))
+        return self.decision_.proba(log_proba_of_members(self.members_, self.parameters, len(self.classes_), pictures, device, jobs, progress))
 
-    def adopt(self, classes: Sequence[str], networks: list[dict[str, np.ndarray]], decision: Decision) -> "CnnClassifier":
+    def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
+        """(n, d): what the first network's stages found; without a kernel head its log-probabilities."""
+        from models.inference import log_proba_of_members, stages_of_state
+
+        member, classes = self.members_[0], len(self.classes_)
+        if member.head is None:
+            return log_proba_of_members([member], self.parameters, classes, pictures, "auto", jobs)
+        return member.head.embed(stages_of_state(member.state, self.parameters, classes, pictures))
+
+    def adopt(self, classes: Sequence[str], members: list[Member], decision: Decision) -> "CnnClassifier":
         """Take over what training learned."""
         self.classes_ = np.array(classes, dtype=str)
-        self.networks_ = networks
+        self.members_ = members
         self.decision_ = decision
         return self

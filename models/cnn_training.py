@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
 from models.decision import decided_by_others
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
-from models.inference import log_proba_of_states, threads
+from models.inference import log_proba_of_members, stages_of_state, threads
+from models.kernel_head import KernelHead, Member
 from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters
 from models.tensors import chosen_device
@@ -49,24 +50,32 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     with threads(conduct.jobs):
         fitted = [_fitted(pictures, codes, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct,
                           f"network {i + 1} of {len(watched_folds)}") for i, k in enumerate(watched_folds)]
+        members = [one.member for one in fitted]
         raw = np.full((len(codes), len(classes)), np.nan)
-        for k, one in zip(watched_folds, fitted, strict=True):
-            raw[fold == k] = log_proba_of_states([one.state], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
-        states = [one.state for one in fitted]
-        raw[fold < 0] = log_proba_of_states(states, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
+        for k, member in zip(watched_folds, members, strict=True):
+            raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
+        raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
         decision, proba, chosen = decided_by_others(raw, codes, fold, part)
         model = CnnClassifier(replace(p, device="auto"), settings)
         if conduct.refit:
-            states = _refitted(pictures, codes, len(classes), p, fitted, conduct)
+            members = _refitted(pictures, codes, len(classes), p, fitted, conduct)
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     learned = conduct.refit | np.any([(fold >= 0) & (fold != k) for k in watched_folds], axis=0)
-    return Trained(model.adopt(classes, states, decision), proba, predicted,
+    return Trained(model.adopt(classes, members, decision), proba, predicted,
                    {"trained_on": int(learned.sum()), **_told(fitted, watched_folds, device.type)})
 
 
+class Finished(NamedTuple):
+    """A network that is done: what predicts, every epoch, and the epoch (from 1) whose weights these are."""
+
+    member: Member
+    history: list[Epoch]
+    best: int
+
+
 def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,
-            conduct: Conduct, name: str) -> Fitted:
+            conduct: Conduct, name: str) -> Finished:
     """One network; ``learn`` and ``watch`` are masks (n,)."""
     labels = len(set(codes[learn].tolist()))
     if labels < 2:
@@ -75,15 +84,23 @@ def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.nda
     task = Task(pictures.take(learn), codes[learn], pictures.take(watch), codes[watch], n_classes, number)
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {asdict(p)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
-    return fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
+    fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
+    return Finished(member_of(fitted, task, p), fitted.history, fitted.best)
 
 
-def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Fitted],
-              conduct: Conduct) -> list[dict[str, np.ndarray]]:
+def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
+    """The network with its kernel head, if the recipe has one, fitted on the pictures that the network learned from."""
+    if not p.has_kernel_head:
+        return Member(fitted.state, None)
+    stages = stages_of_state(fitted.state, p, task.n_classes, task.learn, p.device)
+    return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
+
+
+def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Finished], conduct: Conduct) -> list[Member]:
     """As many networks as before, on everything, for as many epochs as were best."""
     everything, nothing = np.ones(len(codes), bool), np.zeros(len(codes), bool)
     p = replace(p, patience=0, keep_best=False)
-    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}").state
+    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}").member
             for i in range(len(fitted))]
 
 
@@ -101,7 +118,7 @@ def epoch_line(name: str, e: Epoch, epochs: int) -> str:
             f"about {left_s / 60:.0f} min left")
 
 
-def _told(fitted: list[Fitted], folds: list[int], device: str) -> dict[str, Any]:
+def _told(fitted: list[Finished], folds: list[int], device: str) -> dict[str, Any]:
     history = pd.DataFrame([{"network": k, **epoch.__dict__} for k, one in zip(folds, fitted, strict=True) for epoch in one.history])
     return {"epochs": [one.best for one in fitted], "networks": len(fitted), "device": device, "history": history}
 

@@ -1,15 +1,20 @@
 """Figures of merit from labels and probabilities: the contest's and Kaggle's, by scikit-learn.
 
 F1 of a class is None where neither truth nor prediction has it ("no support"); ``macro_f1`` is the mean over the classes that the
-truth holds or the model predicted, which is scikit-learn's own rule and the contest script's.
+truth holds or the model predicted, which is scikit-learn's own rule and the contest script's; ``macro_f1_of_all_classes`` counts the
+others as 0.
 """
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from features.errors import ScratchworkError
+
+CALIBRATION_BINS = 15
+TOP_CONFUSIONS = 10
 
 
 def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes: list[str]) -> dict[str, Any]:
@@ -25,7 +30,7 @@ def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
                  for label, p, r, f, s in zip(classes, *each, strict=True)}
     average = {how: float(f1_score(truth, predicted, average=how, zero_division=0.0)) for how in ("macro", "micro", "weighted")}
     position = {label: i for i, label in enumerate(classes)}
-    return {"macro_f1": average["macro"], "micro_f1": average["micro"], "weighted_f1": average["weighted"],
+    return {"macro_f1": average["macro"], "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"], "weighted_f1": average["weighted"],
             "accuracy": float((truth == predicted).mean()),
             "log_loss": float(log_loss([position[label] for label in truth], proba, labels=range(len(classes)))),
             "n": len(truth), "per_class": per_class}
@@ -34,6 +39,25 @@ def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
 def report_text(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> str:
     """scikit-learn's ``classification_report``, classes in their natural order."""
     return str(classification_report(truth, predicted, labels=classes, digits=4, zero_division=0.0))
+
+
+def calibration(right: np.ndarray, confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> tuple[float, pd.DataFrame]:
+    """(n,) bool and the largest probability (n,) → expected calibration error (Guo et al. 2017), and per bin ``confidence``, ``right``, ``n``.
+
+    Bins are equally wide; the error is the mean gap between confidence and share of right ones, weighted by pictures.
+    """
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    table = pd.DataFrame({"confidence": confidence, "right": right.astype(float), "n": 1}).groupby(number).agg(
+        {"confidence": "mean", "right": "mean", "n": "sum"})
+    return float((np.abs(table["confidence"] - table["right"]) * table["n"]).sum() / len(right)), table
+
+
+def top_confusions(truth: np.ndarray, predicted: np.ndarray, most: int = TOP_CONFUSIONS) -> list[dict[str, Any]]:
+    """The pairs of labels that are mixed up most, with counts and the share of the true label's pictures."""
+    pairs = pd.DataFrame({"true": truth, "predicted": predicted})
+    wrong = pairs[pairs["true"] != pairs["predicted"]].value_counts().sort_index().sort_values(ascending=False, kind="stable").head(most)
+    support = pairs["true"].value_counts()
+    return [{"true": true, "predicted": other, "pictures": int(n), "share": float(n / support[true])} for (true, other), n in wrong.items()]
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> np.ndarray:

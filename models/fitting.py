@@ -86,7 +86,7 @@ class Training:
 
     def __init__(self, task: Task, p: CnnParameters, device: torch.device, precision: torch.dtype) -> None:
         self.task, self.p, self.device, self.precision = task, p, device, precision
-        self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, _seed_of(p.seed, task.number))
+        self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, _seed_of(p.seed, task.number))
         small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
         self.network.mean, self.network.deviation = mean_and_deviation(small)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -290,7 +290,7 @@ def _watch(t: Training, watched: torch.Tensor) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     own = {name: value.clone() for name, value in t.network.state_dict().items()}
     t.network.load_state_dict(t.weights())
-    z = log_proba(t.network, watched, False, t.precision)
+    z = log_proba(t.network, watched, t.precision)
     t.network.load_state_dict(own)
     codes = t.task.watch_codes
     return (float(f1_score(codes, z.argmax(1), average="macro", zero_division=0.0)), float((z.argmax(1) == codes).mean()),

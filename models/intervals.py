@@ -33,15 +33,19 @@ class Resampled(NamedTuple):
 
 def resampled(judged: Judged, n_classes: int, seed: int = 0, draws: int = DRAWS) -> Resampled:
     """The figures over ``draws`` resamples; the same seed and groups draw the same pictures, whatever the model."""
-    number = np.unique(judged.groups, return_inverse=True)[1]
-    groups = int(number.max()) + 1
-    rng = np.random.default_rng(seed)
     found = []
-    for _ in range(draws):
-        weight = np.bincount(rng.integers(groups, size=groups), minlength=groups)[number]
+    for weight in group_weights(judged.groups, seed, draws):
         found.append((*f1_of_counts(_counts(judged, n_classes, weight)), weight @ judged.loss / weight.sum()))
     f1, macro, micro, loss = zip(*found, strict=True)
     return Resampled(np.array(macro), np.array(micro), np.array(loss), np.array(f1))
+
+
+def group_weights(groups: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """(draws, n) float: how often each picture is in each draw."""
+    number = np.unique(groups, return_inverse=True)[1]
+    count = int(number.max()) + 1
+    rng = np.random.default_rng(seed)
+    return np.stack([np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(draws)])[:, number].astype(float)
 
 
 def figures(judged: Judged, n_classes: int, seed: int = 0) -> dict[str, Any]:

@@ -70,8 +70,8 @@ class KernelRidge:
         self.gamma = gamma
         self.ridge = ridge
 
-    def fit(self, X: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray, groups: np.ndarray) -> "KernelRidge":
-        """(n, d) floats, class codes (n,), weights (n,), groups (n,). Learns ``left_out_scores_`` (n, n_classes) beside the model."""
+    def fit(self, X: np.ndarray, codes: np.ndarray, n_classes: int, weights: np.ndarray, groups: np.ndarray | None = None) -> "KernelRidge":
+        """(n, d) floats, class codes (n,), weights (n,). With ``groups`` (n,) learns ``left_out_scores_`` (n, n_classes) beside the model."""
         targets = np.full((len(X), n_classes), -1 / max(1, n_classes - 1), np.float32)
         targets[np.arange(len(X)), codes] = 1
         self.base_ = (weights @ targets / weights.sum()).astype(np.float32)
@@ -80,6 +80,8 @@ class KernelRidge:
         A[np.diag_indices(len(X))] += self.ridge / weights.astype(np.float32)
         factor = cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
         self.dual_ = cho_solve(factor, targets - self.base_, check_finite=False).astype(np.float32)
+        if groups is None:
+            return self
         inverse, _ = lapack.spotri(factor[0], lower=True, overwrite_c=True)  # lower triangle of A⁻¹
         self.left_out_scores_ = targets - _left_out_residuals(inverse, self.dual_, groups)
         return self
@@ -99,6 +101,17 @@ class KernelRidge:
         np.minimum(K, 0, out=K)
         K *= np.float32(self.gamma)
         return np.exp(K, out=K)
+
+
+def thinned_rows(codes: np.ndarray, limit: int, seed: int) -> np.ndarray:
+    """Sorted positions of at most ``limit`` rows: large classes are thinned to one common size, small ones stay whole."""
+    if len(codes) <= limit:
+        return np.arange(len(codes))
+    counts = np.sort(np.bincount(codes))
+    quota = max(q for q in range(1, counts[-1] + 1) if np.minimum(counts, q).sum() <= limit) if limit > len(counts) else 1
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(codes == c) for c in range(codes.max() + 1)]
+    return np.sort(np.concatenate([rng.choice(m, min(len(m), quota), replace=False) for m in members]))
 
 
 def _left_out_residuals(inverse: np.ndarray, dual: np.ndarray, groups: np.ndarray) -> np.ndarray:

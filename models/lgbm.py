@@ -21,17 +21,18 @@ from threadpoolctl import threadpool_limits
 from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
-from features.families import FAMILIES, family_columns
+from features.families import FAMILIES, family_columns, feature_names
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
 from models.fisher import FisherEncoder
-from models.kernel import Block, BlockProjection, KernelRidge
+from models.kernel import Block, BlockProjection, KernelRidge, thinned_rows
 from models.pictures import Pictures
 from models.trained import Progress
 
 KERNEL_FAMILIES = ("hog", "hsv")
 TREE_FAMILIES = tuple(family for family in FAMILIES if family != "hog")
 CHUNK = 128  # pictures per encoding task
+REASONS = 4  # contributions that are told of a picture
 Samples = dict[str, dict[int, np.ndarray]]  # descriptors, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)
 
 
@@ -79,6 +80,16 @@ class LgbmClassifier(PictureClassifier):
         """`predict_proba` for pictures that were extracted already with the same settings."""
         return self.decision_.proba(self.machine_.log_proba(pictures, jobs, progress))
 
+    def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
+        """(n, projected) float16: the kernel machine's coordinates."""
+        return self.machine_.embed(pictures, jobs)
+
+    def reasons_of(self, pictures: Pictures, chosen: np.ndarray, other: np.ndarray, jobs: int = 1) -> list[str]:
+        """The kernel machine's and the trees' largest contributions to log p(chosen) - log p(other), in logits."""
+        names, values = self.machine_.contributions(pictures, chosen, other, jobs, [str(label) for label in self.classes_])
+        order = np.argsort(-values, axis=1, kind="stable")[:, :REASONS]
+        return [", ".join(f"{names[i]} {row[i]:+.2f}" for i in best if row[i] > 0) for row, best in zip(values, order, strict=True)]
+
     def adopt(self, classes: Sequence[str], machine: "BoostedKernel", decision: Decision) -> "LgbmClassifier":
         """Take over what `fit` of the parts learned."""
         self.classes_ = np.array(classes, dtype=str)
@@ -111,7 +122,7 @@ class BoostedKernel:
         self.n_classes_ = n_classes
         power = p.kernel_weight_power if p.balance == "class-weight" else 0.0
         tree_power = p.tree_weight_power if p.balance == "class-weight" else 0.0
-        chosen = _kernel_rows(codes, p.kernel_rows, p.seed)
+        chosen = thinned_rows(codes, p.kernel_rows, p.seed)
         kernel_pictures, kernel_codes = pictures.take(chosen), codes[chosen]
         self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, kernel_pictures.rows)) for encoder in _encoders(p)]
         self.projection_ = BlockProjection([Block("gradient", p.gradient_share), Block("color", 1), *[Block(f, 1) for f in KERNEL_FAMILIES]],
@@ -149,6 +160,23 @@ class BoostedKernel:
         """(n, n_classes) log-probabilities, not calibrated; ``rounds``: of the trees, all if not given."""
         scores = self._scores(pictures, jobs, _Counter(progress, len(pictures.rows)))
         return self._from_scores(scores, self._tree_columns(pictures), rounds)
+
+    def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
+        """(n, projected) float16: the coordinates in which the kernel measures distances."""
+        parts = [self.projection_.transform(blocks) for _, blocks in self._encoded(pictures, jobs)]
+        return np.concatenate(parts) if parts else np.empty((0, self.projection_.axes_.shape[1]), np.float16)
+
+    def contributions(self, pictures: Pictures, chosen: np.ndarray, other: np.ndarray, jobs: int, labels: list[str]) -> tuple[list[str], np.ndarray]:
+        """Names (c,) and (n, c): what the kernel machine and each column of the trees (TreeSHAP, Lundberg et al. 2020) add to class ``chosen`` (n,)
+        over class ``other`` (n,), in logits."""
+        scores = self._scores(pictures, jobs, _Counter(None, len(pictures.rows)))
+        rows, start = np.arange(len(scores)), self._start(scores)
+        all_names = feature_names()
+        names = ["kernel machine", *(f"kernel score of {label}" for label in labels),
+                 *(all_names[column] for column in family_columns(list(TREE_FAMILIES)))]
+        shares = np.asarray(self.booster_.predict(np.hstack([scores, self._tree_columns(pictures)]), pred_contrib=True))
+        shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
+        return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
 
     def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None) -> None:
         p = self.parameters
@@ -247,17 +275,6 @@ def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:
     if len(points) < 2:
         raise ScratchworkError("the training pictures are all flat, one colour each: there is nothing to learn from")
     return points
-
-
-def _kernel_rows(codes: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Sorted positions of at most ``limit`` rows: large classes are thinned to one common size, small ones stay whole."""
-    if len(codes) <= limit:
-        return np.arange(len(codes))
-    counts = np.sort(np.bincount(codes))
-    quota = max(q for q in range(1, counts[-1] + 1) if np.minimum(counts, q).sum() <= limit) if limit > len(counts) else 1
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(codes == c) for c in range(codes.max() + 1)]
-    return np.sort(np.concatenate([rng.choice(m, min(len(m), quota), replace=False) for m in members]))
 
 
 def _steepness(scores: np.ndarray, codes: np.ndarray) -> float:

@@ -1,13 +1,17 @@
 """Architectures, all with random weights: our own, the contest team's, VGG16 and ResNet-50. (B, C, S, S) in [0, 1] → (B, n_classes) logits.
 
-``scratch`` is made for a few thousand small pictures and few operations: 2 x 2 blocks of pixels become channels at once, so that no
-convolution works at full size, and width is spent where the maps are small (research note §8b.5). ``camp`` is row A8; ``vgg16`` is
+``scratch`` is made for a few thousand small pictures and few operations: square patches of pixels become channels at once, so that no
+convolution works at full size, and width is spent where the maps are small (research note §8b.5). What each of its stages found is there
+for a kernel machine too (`models.kernel_head`). ``camp`` is row A8; ``vgg16`` is
 configuration D of Simonyan & Zisserman 2014, ``resnet50`` He et al. 2015 with its stride in the 3 x 3 convolution.
 """
+
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 CAMP_CHANNELS = (50, 80, 120)
 VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 RESNET50_BLOCKS = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -28,6 +32,10 @@ class Scaled(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, S, S) in [0, 1] → (B, n_classes) logits."""
         return self.body((x - self.mean) / self.deviation)
+
+    def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, C, S, S) in [0, 1] → what each stage of ``scratch`` found."""
+        return self.body.pooled((x - self.mean) / self.deviation)  # type: ignore[operator]
 
 
 class Residual(nn.Module):
@@ -67,23 +75,46 @@ class MeanAndMaximum(nn.Module):
         return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
 
 
-def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, seed: int = 0) -> Scaled:
+class Staged(nn.Module):
+    """Stages one behind the other, and a dense layer on the mean and maximum of the last."""
+
+    def __init__(self, stages: list[nn.Module], last_channels: int, n_classes: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.pool = MeanAndMaximum()
+        self.head = nn.Linear(2 * last_channels, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, S, S) → (B, n_classes) logits."""
+        for stage in self.stages:
+            x = stage(x)
+        return self.head(self.pool(x))
+
+    def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """(B, C, S, S) → per stage (B, 2 x its channels): mean and maximum over all places."""
+        found = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(self.pool(x))
+        return found
+
+
+def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, patch_px: int = 2, seed: int = 0) -> Scaled:
     """A fresh network whose weights depend on nothing but the arguments."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = {"scratch": lambda: scratch(n_classes, width, channels), "camp": lambda: camp(n_classes, size_px, channels),
+        body = {"scratch": lambda: scratch(n_classes, width, channels, patch_px), "camp": lambda: camp(n_classes, size_px, channels),
                 "vgg16": lambda: vgg16(n_classes, channels), "resnet50": lambda: resnet50(n_classes, channels)}[arch]()
         return Scaled(body, channels)
 
 
-def scratch(n_classes: int, width: int, channels: int = 3) -> nn.Sequential:
-    """Stem at half the side with ``width`` / 2 channels, then stages at 1/4, 1/8, 1/16 of the side."""
+def scratch(n_classes: int, width: int, channels: int = 3, patch_px: int = 2) -> Staged:
+    """Stem of ``width`` / 2 channels on patches of ``patch_px`` pixels a side, then three stages, each at half the side of the one before."""
     wide = (width, int(2.5 * width), 5 * width)
-    layers: list[nn.Module] = [nn.PixelUnshuffle(2), _convolution(4 * channels, width // 2, 3), nn.ReLU()]
+    stages: list[nn.Module] = [nn.Sequential(nn.PixelUnshuffle(patch_px), _convolution(patch_px**2 * channels, width // 2, 3), nn.ReLU())]
     for inputs, outputs in zip((width // 2, *wide), wide, strict=False):
-        layers += [nn.MaxPool2d(2), _convolution(inputs, outputs, 3), nn.ReLU(), Residual(outputs)]
-    network = nn.Sequential(*layers, MeanAndMaximum(), nn.Linear(2 * wide[-1], n_classes))
-    return _he(network)
+        stages.append(nn.Sequential(nn.MaxPool2d(2), _convolution(inputs, outputs, 3), nn.ReLU(), Residual(outputs)))
+    return _he(Staged(stages, wide[-1], n_classes))
 
 
 def camp(n_classes: int, size_px: int, channels: int = 3) -> nn.Sequential:
@@ -132,7 +163,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
-def _he(network: nn.Sequential) -> nn.Sequential:
+def _he(network: Network) -> Network:
     """Convolutions start as He et al. 2015 have it."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -17,6 +17,7 @@ WATCHES = ("macro-f1", "log-loss", "accuracy")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 MIN_SIZE_PX = 16
+HALVINGS = 8  # the last map of ``scratch`` has an eighth of the first one's side
 CHOICES = {"arch": ARCHITECTURES, "loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "watch": WATCHES, "device": DEVICES,
            "precision": PRECISIONS}
 
@@ -45,15 +46,18 @@ class CnnParameters:
     """Every choice of the network and its training; `cnn_parameters` fills in presets and what an architecture is published with."""
 
     arch: str = "scratch"
-    width: int = 64  # channels of the first stage of ``scratch``; the others ignore it
-    size: int = 64  # px, side of the picture that the network sees
+    width: int = 32  # channels of the first stage of ``scratch``; the others ignore it
+    size: int = 128  # px, side of the picture that the network sees
+    patch: int = 2  # px, side of the squares that ``scratch`` turns into channels at once; 4 takes half the time and sees less
+    kernel_head: bool = True  # ``scratch``: a kernel machine on what every stage found predicts too
+    views: int = 1  # at prediction: the picture as it is, and so many less one as training would move it
     gray: bool = False
-    epochs: int = 32
+    epochs: int = 28
     batch: int = 64  # pictures per step, fewer in a small set
     progressive: bool = False  # small pictures first; only where the architecture takes any size
     optimizer: str = "adamw"
     learning_rate: float = 2e-3  # at its peak
-    weight_decay: float = 0.05  # not on norms and biases
+    weight_decay: float = 0.2  # not on norms and biases
     schedule: str = "cosine"
     warm_up: float = 0.1  # share of the epochs
     decay: float = 0.0  # the rate is divided by 1 + decay * step
@@ -78,12 +82,18 @@ class CnnParameters:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ScratchworkError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
-        for name, least in {"width": 8, "size": MIN_SIZE_PX, "epochs": 1, "batch": 2, "learning_rate": 1e-9}.items():
+        for name, least in {"width": 8, "size": MIN_SIZE_PX, "epochs": 1, "batch": 2, "learning_rate": 1e-9, "patch": 1, "views": 1}.items():
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
-        if self.arch == "scratch" and self.size % 2:
-            raise ScratchworkError(f"size {self.size} is odd; scratch turns blocks of 2 x 2 pixels into channels and takes even sizes")
+        if self.arch == "scratch" and (self.size % self.patch or self.size < HALVINGS * self.patch):
+            raise ScratchworkError(f"size {self.size} with patch {self.patch}: scratch turns patches of pixels into channels and halves the side three "
+                                   f"times; the size must be a multiple of the patch and at least {HALVINGS} times as large")
+
+    @property
+    def has_kernel_head(self) -> bool:
+        """Whether a kernel machine on the stages predicts too; the published architectures have none."""
+        return self.kernel_head and self.arch == "scratch"
 
     @property
     def both_ways(self) -> bool:
@@ -95,13 +105,14 @@ class CnnParameters:
         if not self.progressive or self.arch != "scratch":
             return self.size
         share = {0: 0.6, 1: 0.8}.get(int(epoch / self.epochs / 0.3), 1.0)
-        return min(self.size, max(MIN_SIZE_PX, round(self.size * share / 16) * 16)) if share < 1 else self.size
+        step = HALVINGS * self.patch
+        return min(self.size, max(step, round(self.size * share / step) * step)) if share < 1 else self.size
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"size": 80},
-    "best": {"width": 128, "size": 128, "epochs": 100, "batch": 128},
+    "balanced": {},
+    "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3},
 }
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
 PUBLISHED: dict[str, dict[str, Any]] = {

@@ -48,6 +48,18 @@ class StackClassifier(PictureClassifier):
         log_proba = [np.log(base.proba_of(pictures, jobs, progress)) for base in self.bases_.values()]
         return self.decision_.proba(self.blend_.log_proba(Said(np.stack(log_proba), scalars_of(pictures))))
 
+    def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
+        """The network's if there is one: it was trained to put like with like."""
+        return self.bases_["cnn" if "cnn" in self.bases_ else next(iter(self.bases_))].embed(pictures, jobs)
+
+    def parts_of(self, pictures: Pictures, jobs: int = 1) -> dict[str, np.ndarray]:
+        """Every base model's calibrated probabilities (n, n_classes)."""
+        return {name: base.proba_of(pictures, jobs) for name, base in self.bases_.items()}
+
+    def reasons_of(self, pictures: Pictures, chosen: np.ndarray, other: np.ndarray, jobs: int = 1) -> list[str]:
+        """What the boosted model can tell."""
+        return self.bases_["lgbm"].reasons_of(pictures, chosen, other, jobs) if "lgbm" in self.bases_ else super().reasons_of(pictures, chosen, other)
+
     def adopt(self, classes: Sequence[str], bases: dict[str, PictureClassifier], blend: Blend, decision: Decision) -> "StackClassifier":
         """Take over what training learned."""
         self.classes_ = np.array(classes, dtype=str)

@@ -29,6 +29,24 @@ def write_confusion(counts: np.ndarray, classes: list[str], title: str, file: Pa
     save_figure(figure, file)
 
 
+def write_reliability(table: pd.DataFrame, title: str, file: Path) -> None:
+    """Per bin of confidence: ``confidence``, ``right`` (both shares) and ``n`` → PNG. On the diagonal a model means what it says."""
+    figure = new_figure(4.8, 5.2)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    above.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    above.plot(table["confidence"], table["right"], "o-", color="C0", linewidth=1.2)
+    above.set_ylabel("share that is right")
+    above.set_ylim(0, 1)
+    above.set_title(title, fontsize=10)
+    above.grid(alpha=0.3)
+    below.bar(table["confidence"], table["n"], width=0.05, color="C0")
+    below.set_xlabel("largest probability")
+    below.set_ylabel("pictures")
+    below.set_xlim(0, 1)
+    below.grid(alpha=0.3)
+    save_figure(figure, file)
+
+
 def write_table(table: pd.DataFrame, file: Path) -> None:
     """CSV in UTF-8, whole or not at all."""
     with whole_file(file) as fresh:

@@ -184,7 +184,9 @@ def test_evaluate_json_has_the_promised_keys(trained: Path) -> None:
     figures = json.loads(done.stdout)
     assert {"macro_f1", "micro_f1", "weighted_f1", "accuracy", "log_loss", "n", "per_class"} <= set(figures)
     card = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))
-    assert figures == card["metrics"]["held_out"]
+    assert {name: figures[name] for name in card["metrics"]["held_out"]} == card["metrics"]["held_out"]
+    for name in ("macro_f1", "micro_f1", "log_loss"):
+        assert figures["intervals"][name][0] <= figures[name] <= figures["intervals"][name][1]
 
 
 def test_evaluate_scores_a_folder_and_reports_strange_labels(trained: Path, tmp_path: Path) -> None:
@@ -205,6 +207,31 @@ def test_evaluate_scores_a_folder_and_reports_strange_labels(trained: Path, tmp_
     expected = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))["metrics"]["held_out"]
     assert figures["macro_f1"] == pytest.approx(expected["macro_f1"])
     assert figures["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-4)
+
+
+def test_evaluate_tells_slices_comparison_and_missing_labels(trained: Path, tmp_path: Path) -> None:
+    """The user's own column is a slice; a model compared with itself gains nothing; a label without a picture is named."""
+    table = pd.read_parquet(trained / "artifacts" / "lgbm.oof.parquet")
+    held_out = table[(table["fold"] == -1) & (table["label"] != table["label"].iloc[0])]
+    for path, label in held_out["label"].items():
+        target = tmp_path / "test" / label / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(trained / "data" / "training" / path, target)
+    names = [f"{label}/{Path(path).name}" for path, label in held_out["label"].items()]
+    pd.DataFrame({"path": names, "half": [i % 2 for i in range(len(names))]}).to_csv(tmp_path / "own.csv", index=False)
+    model = "artifacts/lgbm.joblib"
+    done = run("evaluate", "--data", tmp_path / "test", "--slice-by", tmp_path / "own.csv", "--compare", model, "--average-groups", folder=trained)
+    assert done.returncode == 0, done.stderr
+    assert f"no picture has the label {table['label'].iloc[0]!r}" in done.stderr
+    assert "no more than chance may do; it alone is right on 0, the other alone on 0 (McNemar p = 1)" in done.stdout
+    slices = pd.read_csv(trained / "artifacts" / "slices.csv")
+    own = slices[slices["attribute"] == "own: half"]
+    assert own["n"].sum() == len(names)
+    assert (own["low"] <= own["difference"]).all()
+    (tmp_path / "bad.csv").write_text("path\nx\n")
+    refused = run("evaluate", "--slice-by", tmp_path / "bad.csv", folder=trained)
+    assert refused.returncode == 1
+    assert "needs the column path and at least one more; it has path" in refused.stderr
 
 
 def test_evaluate_warns_of_pictures_that_were_learned_from(trained: Path) -> None:
@@ -390,7 +417,7 @@ def test_a_network_is_trained_scored_and_predicts(data: Path, tmp_path: Path) ->
     assert (artifacts / "figures" / "cnn.png").stat().st_size > 1000
     assert list(artifacts.glob("*.checkpoint")) == []
     figures = json.loads(run("evaluate", "--model", "artifacts/cnn.joblib", "--json", folder=tmp_path).stdout)
-    assert figures == card["metrics"]["held_out"]
+    assert {name: figures[name] for name in card["metrics"]["held_out"]} == card["metrics"]["held_out"]
     rows = json.loads(run("predict", data / "disc", "--model", "artifacts/cnn.joblib", "--json", folder=tmp_path).stdout)
     assert len(rows) == 8
     assert all(abs(row["disc"] + row["star"] - 1) < 1e-6 for row in rows)
@@ -409,6 +436,18 @@ def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
     assert again.stderr.count("is up to date") == 2
     assert "stack on its held-out part" not in run("evaluate", folder=tmp_path).stderr
     assert json.loads((tmp_path / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))["model"].endswith("stack.joblib")
+    table = run("runs", "--json", folder=tmp_path)
+    assert [found["model"] for found in json.loads(table.stdout).values()] == ["lgbm", "cnn", "stack", "stack"]
+    assert re.search(r"parameters\.blend +stack +mean", run("runs", "--diff", 3, 4, folder=tmp_path).stdout)
+    wrong = data.parent / "swapped"
+    for one, other in (("disc", "star"), ("star", "disc")):
+        shutil.copytree(data / one, wrong / other)
+    explained = run("evaluate", "--data", wrong, "--errors", folder=tmp_path)
+    assert explained.returncode == 0, explained.stderr
+    errors = pd.read_csv(tmp_path / "artifacts" / "errors.csv")
+    assert {"path", "true", "predicted", "p_true", "lgbm_says", "cnn_says", "spoke_for_it", "nearest", "cause"} <= set(errors.columns)
+    assert len(errors) == (~pd.read_csv(tmp_path / "artifacts" / "evaluation.csv")["correct"]).sum()
+    assert (tmp_path / "artifacts" / "errors.html").read_text(encoding="utf-8").count("<article>") == len(errors) > 0
     shutil.copy(tmp_path / "artifacts" / "stack.joblib", tmp_path / "elsewhere.joblib")
     script = f"import joblib; print(joblib.load('elsewhere.joblib').predict_proba([r'{data / 'disc' / '0.png'}']).shape)"
     alone = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -3,13 +3,16 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from features.errors import ScratchworkError
-from models.evaluation import confusion, metrics, report_text
+from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
+from models.intervals import Judged
+from models.slices import bands, slice_table
 
 CLASSES = ["L2_3", "L2_10", "고양이", "dog"]  # in their natural order, which is not the alphabet's
 pairs = st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), min_size=1, max_size=40)
@@ -107,3 +110,47 @@ def test_the_report_names_classes_in_their_order() -> None:
     """The text has a line per class, in the given order and not the alphabet's, also for those without support."""
     lines = report_text(np.array(["dog", "L2_3"]), np.array(["dog", "L2_10"]), CLASSES).splitlines()
     assert [line.split()[0] for line in lines if line.split() and line.split()[0] in CLASSES] == CLASSES
+
+
+def test_a_model_that_means_what_it_says_is_calibrated() -> None:
+    """Right as often as it claims: an error near 0; always sure and right half of the time: one half."""
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.2, 1, 20_000)
+    error, table = calibration(rng.random(20_000) < confidence, confidence)
+    assert error < 0.01
+    assert table["n"].sum() == 20_000
+    assert calibration(np.arange(10) < 5, np.ones(10))[0] == pytest.approx(0.5)
+
+
+def test_confusions_are_counted_and_ranked() -> None:
+    """Two cats taken for dogs come before one dog taken for a cat; right ones are none."""
+    found = top_confusions(np.array(["cat", "cat", "cat", "dog"]), np.array(["dog", "dog", "cat", "cat"]))
+    assert found == [{"true": "cat", "predicted": "dog", "pictures": 2, "share": pytest.approx(2 / 3)},
+                     {"true": "dog", "predicted": "cat", "pictures": 1, "share": 1.0}]
+    assert top_confusions(np.array(["cat"]), np.array(["cat"])) == []
+
+
+def test_the_worst_slice_comes_first() -> None:
+    """Every picture of one value is wrong: its row is first and its interval below 0; a slice of nine pictures has no row."""
+    right = np.arange(200) >= 40
+    codes = np.arange(200) % 2
+    judged = Judged(codes, np.where(right, codes, 1 - codes), np.ones(200), np.arange(200))
+    attributes = pd.DataFrame({"kind": np.where(right, "good", "bad"), "coin": np.where(np.random.default_rng(0).random(200) < 0.5, "a", "b"),
+                               "rare": np.where(np.arange(200) < 9, "few", "")})
+    table = slice_table(attributes, judged, 2)
+    assert (table["attribute"] != "rare").all()
+    assert table.loc[0, ["attribute", "value", "n"]].tolist() == ["kind", "bad", 40]
+    assert table.loc[0, "difference"] == table.loc[0, "high"] == -1
+    coin = table[table["attribute"] == "coin"]
+    assert (coin["low"] < 0).all()
+    assert (coin["high"] > 0).all()
+    assert slice_table(attributes[[]], judged, 2).empty
+
+
+def test_bands_are_thirds() -> None:
+    """A third of the pictures each; missing stays empty; a number of two values is its own band."""
+    values = pd.Series([*range(99), np.nan])
+    found = bands(values)
+    assert found.value_counts().drop("").tolist() == [33, 33, 33]
+    assert found.iloc[-1] == ""
+    assert set(bands(pd.Series([1.0, 2.0, 1.0]))) == {"1", "2"}

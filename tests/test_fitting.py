@@ -22,14 +22,15 @@ from models.cnn import CnnClassifier
 from models.cnn_training import Conduct, forget_checkpoints, train_cnn
 from models.decision import Decision
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
-from models.inference import log_proba_of_states, state_of
+from models.inference import log_proba_of_members, state_of
+from models.kernel_head import Member
 from models.networks import make_network
 from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 3, "batch": 8, "sampling": 0.5, "progressive": True,
+SMALL = cnn_parameters(chosen={"size": 32, "width": 8, "patch": 2, "epochs": 3, "batch": 8, "sampling": 0.5, "progressive": True,
                                "deterministic": True, "precision": "float32"})
 
 
@@ -70,7 +71,7 @@ def test_twenty_pictures_are_learned_by_heart() -> None:
     p = cnn_parameters(chosen={"size": 32, "width": 16, "epochs": 30, "batch": 10, "progressive": False, **off})
     fitted = fit_network(Task(pictures, codes, pictures, codes, 4, 0), p)
     assert fitted.history[-1].accuracy == 1
-    assert (log_proba_of_states([fitted.state], p, 4, pictures).argmax(1) == codes).all()
+    assert (log_proba_of_members([Member(fitted.state, None)], p, 4, pictures).argmax(1) == codes).all()
 
 
 class Stop(Exception):
@@ -87,7 +88,7 @@ def _stop_after(epochs: int) -> Any:
 @pytest.mark.parametrize("more", [{}, {"patience": 2}, {"optimizer": "sgd", "learning_rate": 0.05, "cutmix": 1.0}], ids=["adamw", "patience", "sgd"])
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, more: dict) -> None:
     """Interrupted after an epoch and continued, the weights and the history are those of an uninterrupted run, bit for bit."""
-    p = cnn_parameters(chosen={"size": 32, "width": 8, "epochs": 4, "batch": 8, "deterministic": True, **more})
+    p = cnn_parameters(chosen={"size": 32, "width": 8, "patch": 2, "epochs": 4, "batch": 8, "deterministic": True, **more})
     whole = fit_network(task_of(20), p)
     with pytest.raises(Stop):
         fit_network(task_of(20), p, Checkpoint(tmp_path / "c", "key", False), _stop_after(2))
@@ -202,14 +203,14 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     best = fitted.history[fitted.best - 1]
     assert best.log_loss == min(e.log_loss for e in fitted.history)
     assert len(fitted.history) in (fitted.best + 3, 30)
-    z = log_proba_of_states([fitted.state], replace(p, mirrored_views=False), 2, task.watch)
+    z = log_proba_of_members([Member(fitted.state, None)], replace(p, mirrored_views=False), 2, task.watch)
     assert -z[np.arange(6), task.watch_codes].mean() == pytest.approx(best.log_loss, abs=1e-4)
 
 
 def test_pictures_grow_to_full_size() -> None:
     """Smaller ones first, never larger than the size, which the last epochs have; other architectures know one size only."""
     for size in (16, 30, 64, 80, 96, 128):
-        p = CnnParameters(size=size, epochs=10, progressive=True)
+        p = CnnParameters(size=size, patch=2, epochs=10, progressive=True)
         sizes = [p.size_in(epoch) for epoch in range(10)]
         assert sizes == sorted(sizes)
         assert sizes[-4:] == [size] * 4
@@ -254,8 +255,8 @@ def test_probabilities_are_of_pictures_not_learned_from(tmp_path: Path, every_fo
     assert trained.judged.tolist() == ([True] * 30 if every_fold else (fold <= 0).tolist())
     assert np.allclose(trained.proba[trained.judged].sum(1), 1)
     assert set(trained.predicted[~trained.judged]) <= {""}
-    assert len(trained.model.networks_) == (4 if every_fold else 1)
-    assert len(os.listdir(tmp_path)) == len(trained.model.networks_)
+    assert len(trained.model.members_) == (4 if every_fold else 1)
+    assert len(os.listdir(tmp_path)) == len(trained.model.members_)
     forget_checkpoints(tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -265,8 +266,8 @@ def test_refit_changes_the_model_and_not_the_scores(tmp_path: Path) -> None:
     plain, _ = train_small(tmp_path)
     refitted, _ = train_small(tmp_path, refit=True)
     assert np.array_equal(plain.proba, refitted.proba, equal_nan=True)
-    assert not same(plain.model.networks_[0], refitted.model.networks_[0])
-    assert len(refitted.model.networks_) == 1
+    assert not same(plain.model.members_[0].state, refitted.model.members_[0].state)
+    assert len(refitted.model.members_) == 1
 
 
 def test_a_class_missing_from_a_fold(tmp_path: Path) -> None:
@@ -288,7 +289,7 @@ def test_a_saved_model_predicts_the_same(tmp_path: Path) -> None:
     assert np.array_equal(loaded.proba_of(pictures), model.proba_of(pictures))
     assert loaded.proba_of(drawings(5, side=96)[0]).shape == (5, 2)
     assert loaded.predict_proba([]).shape == (0, 2)
-    assert all(type(array) is np.ndarray for state in loaded.networks_ for array in state.values())
+    assert all(type(array) is np.ndarray for member in loaded.members_ for array in member.state.values())
 
 
 def test_a_model_loads_without_torch_and_predicts_without_lightgbm(tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_a_model_loads_without_torch_and_predicts_without_lightgbm(tmp_path: Pat
     model = CnnClassifier(SMALL, ExtractionSettings())
     decision = Decision().fit(np.log(np.full((4, 2), 0.5)), np.array([0, 1, 0, 1]))
     network = make_network("scratch", 2, 32, 8, 3)
-    joblib.dump(model.adopt(["a", "b"], [state_of(network)], decision), tmp_path / "cnn.joblib")
+    joblib.dump(model.adopt(["a", "b"], [Member(state_of(network), None)], decision), tmp_path / "cnn.joblib")
     script = ("import sys, joblib, numpy as np\n"
               f"model = joblib.load({str(tmp_path / 'cnn.joblib')!r})\n"
               "before = 'torch' in sys.modules\n"
@@ -338,5 +339,5 @@ def test_a_gpu_and_a_cpu_agree() -> None:
     """One saved model gives the same probabilities within 1e-3 on both."""
     pictures, _ = drawings(64)
     fitted = fit_network(task_of(64), replace(SMALL, device="cuda", deterministic=False, precision="auto"))
-    each = [np.exp(log_proba_of_states([fitted.state], SMALL, 2, pictures, device)) for device in ("cpu", "cuda")]
+    each = [np.exp(log_proba_of_members([Member(fitted.state, None)], SMALL, 2, pictures, device)) for device in ("cpu", "cuda")]
     assert np.abs(each[0] - each[1]).max() < 1e-3

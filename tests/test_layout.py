@@ -18,6 +18,7 @@ from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.photos import METHODS
 from features import images
 from models import MODELS, recipes
+from models.blending import BLENDS
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
@@ -26,8 +27,9 @@ ALLOWED = {
     "models": {"features", "cleaning"},
     "reports": {"features", "cleaning", "models"},
     "pipeline": {"features", "cleaning", "models", "reports"},
+    "experiment": {"features", "cleaning", "models", "reports", "pipeline"},
     "sources": {"features"},
-    "cli": {"features", "cleaning", "models", "reports", "pipeline", "sources"},
+    "cli": {"features", "cleaning", "models", "reports", "pipeline", "experiment", "sources"},
 }  # the whole of what a package may import beside itself
 PACKAGES = [name for name in ALLOWED if (ROOT / name).is_dir()]
 SINGLE = [name for name in ALLOWED if name not in PACKAGES]
@@ -186,6 +188,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert (settings.radius, settings.max_difference, settings.photo_cut, settings.label_precision) == (
         cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT, cli.DEFAULT_LABEL_PRECISION)
     assert tuple(cli.Model) == MODELS
+    assert tuple(cli.Blends) == BLENDS
     assert tuple(cli.Presets) == tuple(recipes.PRESETS)
     assert tuple(cli.Archs) == recipes.ARCHITECTURES
     for shown, known in ((cli.Losses, "loss"), (cli.Optimizers, "optimizer"), (cli.Watches, "watch"), (cli.Devices, "device"),

@@ -13,7 +13,8 @@ from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
-from models.lgbm import TREE_FAMILIES, LgbmParameters, _kernel_rows
+from models.kernel import thinned_rows
+from models.lgbm import TREE_FAMILIES, LgbmParameters
 from models.pictures import Examples, Pictures, read_pictures
 from models.training import best_rounds, doubted_labels, train_lgbm
 from sources.demo import make_demo_set
@@ -58,7 +59,7 @@ def test_a_label_that_is_doubted_more_than_half_is_learned_from_whole() -> None:
 def test_thinning_cuts_large_classes_and_keeps_small_ones_whole(counts: list[int], limit: int) -> None:
     """No more rows than the limit allows (one a class at least), and a class loses rows only if no kept class is larger by more than none."""
     codes = np.repeat(np.arange(len(counts)), counts)
-    kept = np.bincount(codes[_kernel_rows(codes, limit, 0)], minlength=len(counts))
+    kept = np.bincount(codes[thinned_rows(codes, limit, 0)], minlength=len(counts))
     assert kept.sum() <= max(limit, len(counts))
     thinned = kept < np.array(counts)
     if thinned.any():

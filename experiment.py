@@ -1,0 +1,304 @@
+"""Experiment plans: a TOML file says what is varied, the runs resume and share what is extracted, and one table says what it was worth.
+
+    title = "What each remedy for imbalance is worth"
+    metric = "macro_f1"            # or micro_f1, log_loss
+    judged_on = "out_of_fold"      # or held_out, or test (then give a labelled folder)
+    test = "data/test"
+    data = ["data/training"]       # several sets are repetitions, as seeds are
+    seeds = [0, 1, 2]
+    time_limit_min = 90            # no run is started later
+    refit_best = true
+
+    [base]                         # options of train, and of clean under clean.…, as the command line has them
+    model = "lgbm"
+
+    [cross]                        # every combination of these
+    balance = ["none", "smote"]
+
+    [[setting]]                    # and/or settings by name, each a change of the base
+    name = "ours"
+
+Results in ARTIFACTS/experiments/NAME: table.csv, table.md, effects.csv, plot.png, a folder per run, and best/ with the best setting fitted on everything.
+"""
+
+import difflib
+import hashlib
+import itertools
+import json
+import math
+import shutil
+import time
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+import pipeline
+from cleaning.decisions import CHECKS, CleaningSettings
+from cleaning.folds import TEST
+from features.errors import ScratchworkError
+from features.scan import scan_folder
+from models import MODELS
+from models.artifacts import write_json
+from models.evaluation import metrics
+from models.recipes import Augmentation, CnnParameters, cnn_parameters, usual_folds
+from models.stack import StackParameters
+from pipeline import PROBABILITY, TrainOutcome, Workspace
+from reports.evaluation import write_table
+from reports.experiments import write_comparison, write_markdown
+
+METRICS = ("macro_f1", "micro_f1", "log_loss")
+PARTS = ("out_of_fold", "held_out", "test")
+TOP = {"title", "metric", "judged_on", "data", "test", "seeds", "time_limit_min", "refit_best", "base", "cross", "setting"}
+NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch"}
+LGBM = {"balance", "trust_labels"}
+CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
+OPTIONS = {"model", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``settings``: name → options of train and clean; ``factors``: of each crossed option, name of the setting → its level."""
+
+    name: str
+    title: str
+    metric: str
+    judged_on: str
+    data: tuple[Path, ...]
+    test: Path | None
+    seeds: tuple[int, ...]
+    time_limit_min: float
+    refit_best: bool
+    settings: dict[str, Options]
+    factors: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``table``: a row per setting, best first; ``effects``: a row per level of a crossed option; ``missing``: runs that were not started in time."""
+
+    table: pd.DataFrame
+    effects: pd.DataFrame
+    missing: list[str]
+    files: list[Path]
+
+
+def read_plan(file: Path, default_data: Path) -> Plan:
+    """A plan, checked as a whole. Raises `ScratchworkError` naming what is wrong in it."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScratchworkError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScratchworkError(f"{file} is not TOML: {error}") from error
+    _known(content, TOP, f"{file}")
+    base = _flat(content.get("base", {}))
+    cross = _flat(content.get("cross", {}))
+    named = [dict(setting) for setting in content.get("setting", [])] or [{"name": ""}]
+    for number, setting in enumerate(named, 1):
+        if "name" not in setting:
+            raise ScratchworkError(f"{file}: setting {number} has no name")
+    for where, options in (("[base]", base), ("[cross]", cross), *((f"setting {s['name']!r}", _flat({k: v for k, v in s.items() if k != "name"})) for s in named)):
+        _known(options, OPTIONS, f"{file}: {where}")
+    for option, levels in cross.items():
+        if not isinstance(levels, list) or not levels:
+            raise ScratchworkError(f"{file}: [cross] {option} needs a list of values, not {levels!r}")
+    metric, judged_on = content.get("metric", METRICS[0]), content.get("judged_on", "test" if "test" in content else PARTS[0])
+    for value, choices, key in ((metric, METRICS, "metric"), (judged_on, PARTS, "judged_on")):
+        if value not in choices:
+            raise ScratchworkError(f"{file}: {key} {value!r} is unknown; choose one of {', '.join(choices)}")
+    if judged_on == "test" and "test" not in content:
+        raise ScratchworkError(f'{file}: judged_on = "test" needs test = "a labelled folder"')
+    settings, factors = _settings(base, cross, named)
+    data = content.get("data", [str(default_data)])
+    return Plan(file.stem, content.get("title", file.stem), metric, judged_on, tuple(Path(d) for d in ([data] if isinstance(data, str) else data)),
+                Path(content["test"]) if "test" in content else None, tuple(content.get("seeds", [0])), float(content.get("time_limit_min", math.inf)),
+                bool(content.get("refit_best", False)), settings, factors)
+
+
+def _settings(base: Options, cross: Options, named: list[dict[str, Any]]) -> tuple[dict[str, Options], dict[str, dict[str, str]]]:
+    """Every named setting with every combination, and which level of which option each has."""
+    settings: dict[str, Options] = {}
+    factors: dict[str, dict[str, str]] = {option: {} for option in cross}
+    for setting, levels in itertools.product(named, itertools.product(*cross.values())):
+        chosen = dict(zip(cross, levels, strict=True))
+        told = ", ".join(f"{option} {_text(level)}" for option, level in chosen.items())
+        name = ": ".join(part for part in (setting["name"], told) if part) or "base"
+        settings[name] = {**base, **_flat({k: v for k, v in setting.items() if k != "name"}), **chosen}
+        for option, level in chosen.items():
+            factors[option][name] = _text(level)
+    return settings, factors
+
+
+def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
+    """Run what was not run yet, write the table. ``workspace``: where artifacts lie and how to speak; the data are the plan's."""
+    folder = workspace.artifacts / "experiments" / plan.name
+    started = time.perf_counter()
+    results, missing = [], []
+    todo = list(itertools.product(plan.data, plan.seeds, plan.settings.items()))
+    seen = {data: _data_signature(data) for data in plan.data}
+    for number, (data, seed, (name, options)) in enumerate(todo, 1):
+        own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _run_digest(seen[data], seed, options), cache=workspace.artifacts / "cache")
+        told = f"run {number} of {len(todo)}: {name}, seed {seed}, {data}"
+        if (own.artifacts / "result.json").exists():
+            workspace.notice(f"{told}: there already")
+        elif time.perf_counter() - started > 60 * plan.time_limit_min:
+            missing.append(told)
+            continue
+        else:
+            workspace.notice(told)
+            _one_run(own, plan, name, options, folder / "splits" / f"{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]}.{seed}.csv")
+        results.append({**json.loads((own.artifacts / "result.json").read_text(encoding="utf-8")), "setting": name, "folder": own.artifacts})
+    if not results:
+        raise ScratchworkError(f"no run of {plan.name} was started within its time_limit_min of {plan.time_limit_min:g}")
+    table = result_table(results, plan)
+    effects = main_effects(table, plan)
+    files = [folder / name for name in ("table.csv", "table.md", "effects.csv", "plot.png")]
+    write_table(table, files[0])
+    write_markdown(plan.title, table, effects, plan.metric, plan.judged_on, missing, files[1])
+    write_table(effects, files[2])
+    write_comparison(table, plan.metric, plan.title, files[3])
+    if plan.refit_best:
+        files.append(_best(workspace, plan, str(table.index[0]), folder / "best"))
+    return Outcome(table, effects, missing, files)
+
+
+def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, split: Path) -> None:
+    """Clean, train, score; ``result.json`` is written last, so that a run that broke off is run again. All settings share one split."""
+    if split.exists():
+        workspace.artifacts.mkdir(parents=True, exist_ok=True)
+        shutil.copy(split, workspace.artifacts / "split.csv")
+    outcome = _trained(workspace, options, refit=False)
+    split.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(workspace.artifacts / "split.csv", split)
+    found = {"out_of_fold": outcome.out_of_fold, "held_out": outcome.held_out}
+    if plan.test:
+        found["test"] = pipeline.evaluate(workspace, outcome.model_file, plan.test).metrics
+    write_json({"setting": name, "options": options, "seed": workspace.seed, "data": str(workspace.data), "model": outcome.model_file.stem,
+                "seconds": outcome.seconds, "metrics": found}, workspace.artifacts / "result.json")
+
+
+def _trained(workspace: Workspace, options: Options, refit: bool) -> TrainOutcome:
+    """One setting, as the commands would do it."""
+    model = options.get("model", "lgbm")
+    if model not in MODELS:
+        raise ScratchworkError(f"model {model!r} is unknown; choose one of {', '.join(MODELS)}")
+    cleaning = {name.removeprefix("clean."): value for name, value in options.items() if name.startswith("clean.")}
+    if cleaning:
+        pipeline.clean(workspace, _cleaning(cleaning))
+    preset, arch = options.get("preset", "fast"), options.get("arch", "scratch")
+    network = cnn_parameters(preset, arch, {**{name: value for name, value in options.items() if name in NETWORK}, "seed": workspace.seed})
+    folds = options.get("folds")
+    if model == "cnn":
+        return pipeline.train(workspace, usual_folds(preset, arch) if folds is None else folds, network, refit)
+    from models.lgbm import LgbmParameters
+
+    boosted = LgbmParameters(seed=workspace.seed, **{name: value for name, value in options.items() if name in LGBM})
+    if model == "lgbm":
+        return pipeline.train(workspace, folds, boosted, refit)
+    stack = StackParameters(options.get("blend", "stack"), workspace.seed)
+    return pipeline.train_stack(workspace, pipeline.StackPlan(boosted, network, stack), folds, refit)
+
+
+def _cleaning(options: Options) -> CleaningSettings:
+    """As ``clean`` takes them; wrong labels are looked for only where they are to be dropped, since nothing else would change."""
+    only, skip = options.get("only", CHECKS), options.get("skip", [])
+    for check in {*only, *skip} - set(CHECKS):
+        raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
+    wanted = [check for check in CHECKS if check in only and check not in skip and (check != "labels" or options.get("drop_wrong_labels"))]
+    return CleaningSettings(tuple(wanted), **{name: value for name, value in options.items() if name not in ("only", "skip")})
+
+
+def result_table(results: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
+    """A row per setting, best first: means over its runs of every part's figures; ``low`` and ``high`` of the metric (95 %, over runs, NaN for one run);
+    ``common``: the metric on those pictures that every setting judged."""
+    common = _on_common_pictures(results, plan)
+    rows = {}
+    for name in dict.fromkeys(result["setting"] for result in results):
+        own = [result for result in results if result["setting"] == name]
+        values = np.array([result["metrics"][plan.judged_on][plan.metric] for result in own])
+        half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        row: dict[str, Any] = {"runs": len(own), plan.metric: values.mean(), "low": values.mean() - half, "high": values.mean() + half,
+                               "common": np.mean([common[str(result["folder"])] for result in own])}
+        for part in PARTS:
+            told = [result["metrics"][part] for result in own if result["metrics"].get(part)]
+            row |= {f"{part}_{metric}": np.mean([one[metric] for one in told]) for metric in METRICS if told}
+        rows[name] = {**row, "pictures": np.mean([result["metrics"]["out_of_fold"]["n"] for result in own]),
+                      "seconds": np.mean([result["seconds"] for result in own])}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
+    return table.sort_values(plan.metric, ascending=plan.metric == "log_loss", kind="stable")
+
+
+def _on_common_pictures(results: list[dict[str, Any]], plan: Plan) -> dict[str, float]:
+    """Run folder → the metric on the pictures that all settings of its seed and data judged; NaN where there are none, or on a test folder."""
+    found = {}
+    for _, same in itertools.groupby(sorted(results, key=lambda r: (r["data"], r["seed"])), key=lambda r: (r["data"], r["seed"])):
+        runs = list(same)
+        tables = [_judged(run["folder"] / f"{run['model']}.oof.parquet", plan.judged_on) for run in runs]
+        shared = set.intersection(*(set(table.index) for table in tables))
+        for run, table in zip(runs, tables, strict=True):
+            part = table[table.index.isin(shared)]
+            classes = [column.removeprefix(PROBABILITY) for column in table.columns if column.startswith(PROBABILITY)]
+            found[str(run["folder"])] = math.nan if part.empty or plan.judged_on == "test" else metrics(
+                part["label"].to_numpy(object), part["predicted"].to_numpy(object), part[[PROBABILITY + c for c in classes]].to_numpy(), classes)[plan.metric]
+    return found
+
+
+def _judged(file: Path, part: str) -> pd.DataFrame:
+    """Honest predictions of one part, by content."""
+    table = pd.read_parquet(file)
+    inside = (table["fold"] == TEST) if part == "held_out" else (table["fold"] != TEST)
+    return table[inside & (table["predicted"] != "")].drop_duplicates("sha256").set_index("sha256")
+
+
+def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Per level of each crossed option the mean of the metric over the settings that have it, and how far from the mean of all."""
+    rows = []
+    for option, levels in plan.factors.items():
+        for level in dict.fromkeys(levels.values()):
+            own = table.loc[[name for name in table.index if levels.get(name) == level], plan.metric]
+            if len(own):
+                rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(), "effect": own.mean() - table[plan.metric].mean()})
+    return pd.DataFrame(rows, columns=["option", "level", "settings", plan.metric, "effect"]).set_index("option")
+
+
+def _best(workspace: Workspace, plan: Plan, name: str, folder: Path) -> Path:
+    """The best setting fitted once more on all pictures of the first data folder."""
+    workspace.notice(f"best: {name}; fitting it on everything")
+    own = replace(workspace, data=plan.data[0], seed=plan.seeds[0], artifacts=folder, cache=workspace.artifacts / "cache")
+    return _trained(own, plan.settings[name], refit=True).model_file
+
+
+def _run_digest(data: str, seed: int, options: Options) -> str:
+    return hashlib.sha256(json.dumps([data, seed, options], sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _data_signature(data: Path) -> str:
+    """Of the names and sizes of the files: where they changed, runs are made anew."""
+    files = scan_folder(data).files
+    return hashlib.sha256("\n".join(f"{path} {size}" for path, size in files["bytes"].items()).encode()).hexdigest()
+
+
+def _known(options: Options, known: set[str], where: str) -> None:
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise ScratchworkError(f"{where} has an unknown key {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def _flat(content: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """``{"clean": {"skip": …}}`` as ``{"clean.skip": …}``; dashes as the command line has them become underscores."""
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        key = before + name.replace("-", "_")
+        found |= _flat(value, key + ".") if isinstance(value, dict) else {key: value}
+    return found
+
+
+def _text(level: Any) -> str:
+    return ("+".join(map(str, level)) or "nothing") if isinstance(level, list) else str(level).lower() if isinstance(level, bool) else str(level)

@@ -1,0 +1,58 @@
+"""Where a model is worse than elsewhere: every slice of the pictures against the rest, worst first (row E6).
+
+A slice is a value of an attribute: a format, a size class, a band of a number, anything in a column of the user's. Differences have
+bootstrap intervals over groups of duplicates; with many slices some are bad by chance, which the intervals are for.
+"""
+
+import numpy as np
+import pandas as pd
+
+from models.intervals import DRAWS, Judged, group_weights, interval, macro_f1
+
+FEWEST = 10  # pictures in a slice and in the rest
+BANDS = ("low", "middle", "high")
+
+
+def bands(values: pd.Series) -> pd.Series:
+    """Thirds of a number by rank of its value, as text with their limits; all one band where a number hardly varies; empty where it is missing."""
+    told = values.dropna()
+    if told.nunique() < len(BANDS):
+        return values.map(lambda v: "" if pd.isna(v) else f"{v:.3g}")
+    cut = pd.qcut(told, len(BANDS), duplicates="drop")
+    limits = cut.cat.categories
+    names = {limit: f"{BANDS[i] if len(limits) == len(BANDS) else i + 1} ({limit.left:.3g} … {limit.right:.3g})" for i, limit in enumerate(limits)}
+    return cut.map(names).astype(object).reindex(values.index).fillna("")
+
+
+def slice_table(attributes: pd.DataFrame, judged: Judged, n_classes: int, seed: int = 0) -> pd.DataFrame:
+    """One row per value of each column of ``attributes`` (n rows, text, empty for unknown), worst first.
+
+    ``share_right`` inside, ``rest`` outside, their ``difference`` with ``low`` and ``high``, both macro-F1, and ``n``. Slices of fewer than
+    `FEWEST` pictures, or that leave fewer, are left out.
+    """
+    right = judged.codes == judged.chosen
+    weights = group_weights(judged.groups, seed, DRAWS)  # (draws, n)
+    rows = []
+    for attribute in attributes:
+        values = attributes[attribute].to_numpy(object)
+        for value in sorted(set(values) - {""}, key=str):
+            inside = values == value
+            if min(inside.sum(), (~inside).sum()) < FEWEST:
+                continue
+            drawn = _share(weights, right, inside) - _share(weights, right, ~inside)
+            low, high = interval(drawn)
+            rows.append({"attribute": attribute, "value": value, "n": int(inside.sum()), "share_right": right[inside].mean(),
+                         "rest": right[~inside].mean(), "difference": right[inside].mean() - right[~inside].mean(), "low": low, "high": high,
+                         "macro_f1": macro_f1(_part(judged, inside), n_classes), "rest_macro_f1": macro_f1(_part(judged, ~inside), n_classes)})
+    columns = ["attribute", "value", "n", "share_right", "rest", "difference", "low", "high", "macro_f1", "rest_macro_f1"]
+    return pd.DataFrame(rows, columns=columns).sort_values("difference", kind="stable", ignore_index=True)
+
+
+def _share(weights: np.ndarray, right: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(draws,): the share of right pictures inside; NaN in a draw that has none."""
+    total = weights[:, inside].sum(1)
+    return np.divide(weights[:, inside] @ right[inside], total, out=np.full(len(weights), np.nan), where=total > 0)
+
+
+def _part(judged: Judged, inside: np.ndarray) -> Judged:
+    return Judged(*(values[inside] for values in judged))

@@ -1,0 +1,105 @@
+"""Experiment plans: what is wrong in one is named, crossing gives every combination, runs are not repeated, and the table is arithmetic."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiment import Plan, main_effects, read_plan, result_table, run_plan
+from features.errors import ScratchworkError
+from pipeline import Workspace
+from sources.demo import make_demo_set
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def plan_of(folder: Path, text: str) -> Plan:
+    (folder / "plan.toml").write_text(text, encoding="utf-8")
+    return read_plan(folder / "plan.toml", Path("data"))
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("seed = [0]", "unknown key 'seed'; did you mean 'seeds'"),
+    ("[base]\nmodle = 'cnn'", r"\[base\] has an unknown key 'modle'; did you mean 'model'"),
+    ("[cross]\nbalance = 'none'", r"\[cross\] balance needs a list of values, not 'none'"),
+    ("[[setting]]\nmodel = 'cnn'", "setting 1 has no name"),
+    ("[[setting]]\nname = 'x'\nclean.skipp = []", "unknown key 'clean.skipp'; did you mean 'clean.skip'"),
+    ("metric = 'f2'", "metric 'f2' is unknown; choose one of macro_f1"),
+    ("judged_on = 'test'", 'judged_on = "test" needs test = '),
+    ("= 3", "is not TOML"),
+])
+def test_what_is_wrong_in_a_plan_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """The file, the place, what was found, and the nearest that is known."""
+    with pytest.raises(ScratchworkError, match=said):
+        plan_of(tmp_path, text)
+    with pytest.raises(ScratchworkError, match=r"missing\.toml cannot be read"):
+        read_plan(tmp_path / "missing.toml", Path("data"))
+
+
+def test_crossing_gives_every_combination(tmp_path: Path) -> None:
+    """Two named settings times two by three levels; each has the base, its own changes and one level of each option."""
+    plan = plan_of(tmp_path, "[base]\nfolds = 3\n[cross]\nbalance = ['none', 'smote']\nclean.skip = [[], ['photos'], ['photos', 'duplicates']]\n"
+                             "[[setting]]\nname = 'a'\n[[setting]]\nname = 'b'\ntrust-labels = true\n")
+    assert len(plan.settings) == 12
+    assert plan.settings["b: balance smote, clean.skip photos+duplicates"] == {"folds": 3, "trust_labels": True, "balance": "smote",
+                                                                             "clean.skip": ["photos", "duplicates"]}
+    assert set(plan.factors["clean.skip"].values()) == {"nothing", "photos", "photos+duplicates"}
+    assert list(plan_of(tmp_path, "").settings) == ["base"]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.toml")), ids=lambda file: file.name)
+def test_the_recipes_are_plans(file: Path) -> None:
+    """Every plan that comes along can be read."""
+    assert read_plan(file, Path("data")).settings
+
+
+def made_result(folder: Path, setting: str, seed: int, right: np.ndarray) -> dict:
+    """A run on two labels: ``right`` (n,) bool says which pictures it got right."""
+    folder.mkdir()
+    truth = np.array(["a", "b"] * (len(right) // 2))
+    predicted = np.where(right, truth, np.where(truth == "a", "b", "a"))
+    pd.DataFrame({"sha256": [f"{i}" for i in range(len(right))], "label": truth, "fold": 0, "predicted": predicted, "p__a": 0.5, "p__b": 0.5},
+                 index=[f"{i}.png" for i in range(len(right))]).to_parquet(folder / "lgbm.oof.parquet")
+    figures = {"macro_f1": right.mean(), "micro_f1": right.mean(), "log_loss": 0.7, "n": len(right)}
+    return {"setting": setting, "seed": seed, "data": "d", "model": "lgbm", "seconds": 1.0, "folder": folder, "metrics": {"out_of_fold": figures}}
+
+
+def test_the_table_is_arithmetic(tmp_path: Path) -> None:
+    """Means and Student's interval over seeds, best first, effects as differences of means, the common column on what all judged."""
+    plan = plan_of(tmp_path, "seeds = [0, 1]\nmetric = 'micro_f1'\n[cross]\nbalance = ['none', 'smote']\n")
+    shares = {("balance none", 0): 0.5, ("balance none", 1): 0.7, ("balance smote", 0): 0.8, ("balance smote", 1): 0.9}
+    results = [made_result(tmp_path / f"{i}", name, seed, np.arange(20) < 20 * share) for i, ((name, seed), share) in enumerate(shares.items())]
+    fewer = pd.read_parquet(tmp_path / "2" / "lgbm.oof.parquet").iloc[:10]
+    fewer.to_parquet(tmp_path / "2" / "lgbm.oof.parquet")
+    table = result_table(results, plan)
+    assert table.index.tolist() == ["balance smote", "balance none"]
+    assert table["micro_f1"].tolist() == pytest.approx([0.85, 0.6])
+    assert table.loc["balance none", "high"] - 0.6 == pytest.approx(12.706 * 0.1, rel=1e-3)
+    assert table["common"].tolist() == pytest.approx([(1 + 0.9) / 2, (1 + 0.7) / 2])
+    effects = main_effects(table, plan)
+    assert effects["effect"].sum() == pytest.approx(0)
+    assert effects.set_index("level").loc["smote", "effect"] == pytest.approx(0.125)
+
+
+def test_runs_are_made_once_and_share_what_is_extracted(tmp_path: Path) -> None:
+    """A plan runs, its table and plot are there; run again, nothing is trained; a time limit of nothing names what is missing."""
+    make_demo_set(tmp_path / "data", seed=0, scale=0.04)
+    told: list[str] = []
+    workspace = Workspace(tmp_path / "data", tmp_path / "artifacts", jobs=1, notice=told.append)
+    text = f"data = '{tmp_path / 'data'}'\ntitle = '균형'\nrefit_best = true\n[base]\nfolds = 2\n[cross]\nbalance = ['none', 'class-weight']\n"
+    plan = plan_of(tmp_path, text)
+    outcome = run_plan(workspace, plan)
+    assert sorted(outcome.table.index) == ["balance class-weight", "balance none"]
+    assert all(file.exists() for file in outcome.files)
+    assert "| balance none |" in outcome.files[1].read_text(encoding="utf-8")
+    assert sum("new files read" in line for line in told) == 1
+    cards = [json.loads(file.read_text(encoding="utf-8")) for file in (tmp_path / "artifacts" / "experiments").rglob("lgbm.json")]
+    assert sorted(card["refit"] for card in cards) == [False, False, True]
+    told.clear()
+    again = run_plan(workspace, plan_of(tmp_path, text.replace("refit_best = true", "time_limit_min = 0")))
+    assert sum("there already" in line for line in told) == 2
+    pd.testing.assert_frame_equal(again.table, outcome.table)
+    with pytest.raises(ScratchworkError, match="no run of plan was started within its time_limit_min of 0"):
+        run_plan(workspace, plan_of(tmp_path, text.replace("'none', 'class-weight'", "'smote'").replace("refit_best = true", "time_limit_min = 0")))
