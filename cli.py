@@ -213,9 +213,10 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
 RECIPE = ("size", "width", "patch", "kernel_head", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
-          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision",
-          "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation",
-          "cutout", "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
+          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience",
+          "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror",
+          "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
+          "cutmix")  # options that change a network's recipe; left out, the preset decides
 
 
 @app.command()
@@ -306,8 +307,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
           redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
           blend: Annotated[Blends | None, typer.Option("--blend", help="stack: how the base models become one.", show_default="stack")] = None,
-          keep_bases: Annotated[bool, typer.Option("--keep-bases", help="stack: take lgbm and cnn as they were trained, whatever the options; refused "
-                                                                        "where they are of other data.")] = False,
+          keep_bases: Annotated[bool, typer.Option("--keep-bases", help="stack: take lgbm and cnn as they were trained, whatever the options; "
+                                                                        "refused where they are of other data.")] = False,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
           preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, patch: Patch = None,
           kernel_head: KernelHeads = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
@@ -329,7 +330,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.cnn and trust_labels:
             raise ScratchworkError("--trust-labels is for --model lgbm; a network learns from every label that clean keeps")
         if model == Model.lgbm and (chosen or resume):
-            raise ScratchworkError(f"{', '.join('--' + name.replace('_', '-') for name in [*chosen, *['resume'] * resume])}: for --model cnn and stack only")
+            given = ", ".join("--" + name.replace("_", "-") for name in [*chosen, *["resume"] * resume])
+            raise ScratchworkError(f"{given}: for --model cnn and stack only")
         import pipeline
         from models.recipes import usual_folds
 
@@ -378,18 +380,18 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
 def evaluate(model: ModelFile = None,
              data: Annotated[Path | None, typer.Option("--data", help="Any folder of labelled pictures.", show_default="the held-out part")] = None,
              artifacts: Artifacts = DEFAULT_ARTIFACTS,
-             compare: Annotated[Path | None, typer.Option("--compare", help="A second saved model: is the first better, by more than chance?")] = None,
+             compare: Annotated[Path | None, typer.Option("--compare", help="A second saved model: is the first better, beyond chance?")] = None,
              average_groups: Annotated[bool, typer.Option("--average-groups", help="Copies of one picture share the mean of their "
                                                                                    "probabilities.")] = False,
-             errors: Annotated[bool, typer.Option("--errors", help="Also write errors.csv and errors.html: why each wrong picture was wrong.")] = False,
+             errors: Annotated[bool, typer.Option("--errors", help="Also write errors.csv and errors.html: why each was wrong.")] = False,
              slice_by: Annotated[Path | None, typer.Option("--slice-by", help="CSV of path and further columns; their values are slices.")] = None,
              jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, log loss, intervals, calibration, slices."""
-    import pipeline
+    import scoring
 
     with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
-        settings = pipeline.EvaluationSettings(compare, average_groups, slice_by, errors)
-        outcome = pipeline.evaluate(workspace, model or pipeline.last_trained(artifacts), data, settings)
+        settings = scoring.EvaluationSettings(compare, average_groups, slice_by, errors)
+        outcome = scoring.evaluate(workspace, model or scoring.last_trained(artifacts), data, settings)
         if json_output:
             suspected = {"suspected_wrong_labels": outcome.suspects, "without_suspected": outcome.trusted} if outcome.trusted else {}
             comparison = {"comparison": outcome.comparison} if outcome.comparison else {}
@@ -405,11 +407,11 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
             out: Annotated[Path | None, typer.Option("--out", help="CSV file for the probabilities.", show_default="stdout")] = None,
             jobs: Jobs = None, json_output: Json = False) -> None:
     """One row per picture with one probability per class; labels are not needed."""
-    import pipeline
+    import scoring
     from reports.evaluation import write_table
 
     with _trouble(), _workspace(Path(), artifacts, 0, jobs, DEFAULT_MAX_PIXELS) as workspace:
-        table = pipeline.predict(workspace, model or pipeline.last_trained(artifacts), paths)
+        table = scoring.predict(workspace, model or scoring.last_trained(artifacts), paths)
         for path, issue in table["issue"][table["issue"] != ""].items():
             workspace.notice(f"{path}: {issue}")
         if out:
@@ -423,7 +425,8 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
 
 @app.command("experiment")
 def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; experiments/ holds some.", show_default=False)], data: Data = None,
-                   artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+                   artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+                   json_output: Json = False) -> None:
     """Run an experiment plan: what is varied, over which seeds; resumes, shares what is extracted, ends in a table with intervals."""
     import experiment
 
@@ -431,8 +434,8 @@ def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; exper
         read = experiment.read_plan(plan, workspace.data)
         outcome = experiment.run_plan(workspace, read)
         if json_output:
-            _print_json({"title": read.title, "settings": json.loads(outcome.table.reset_index().to_json(orient="records")), "missing": outcome.missing,
-                         "files": [str(file) for file in outcome.files]})
+            _print_json({"title": read.title, "settings": json.loads(outcome.table.reset_index().to_json(orient="records")),
+                         "missing": outcome.missing, "files": [str(file) for file in outcome.files]})
         else:
             _print_experiment(read, outcome)
 
@@ -483,7 +486,7 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, False, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False,
               DEFAULT_LABEL_PRECISION, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
         print("\n== evaluate, on the held-out part")
-        evaluate(artifacts / "lgbm.joblib", None, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
+        evaluate(artifacts / "lgbm.joblib", artifacts=artifacts, jobs=jobs)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
 
 
@@ -669,9 +672,10 @@ def _print_runs(found: dict[int, dict[str, Any]]) -> None:
     for number, run in found.items():
         figures = [f"{run['metrics'][part][name]:.4f}" if part in run["metrics"] else "-" for part in ("out_of_fold", "held_out")
                    for name in ("macro_f1", "log_loss")]
-        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), run["data_digest"][:8], *figures,
-                     f"{run['seconds']:,.0f}"])
-    _print_table(["run", "when (UTC)", "model", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows, left=["model"])
+        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), run["data_digest"][:8],
+                     *figures, f"{run['seconds']:,.0f}"])
+    _print_table(["run", "when (UTC)", "model", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows,
+                 left=["model"])
 
 
 def _print_evaluation(outcome: Any) -> None:
@@ -688,8 +692,8 @@ def _print_evaluation(outcome: Any) -> None:
                                             for c in figures["top_confusions"][:SHOWN_CONFUSIONS]))
     worse = outcome.slices[outcome.slices["high"] < 0].head(SHOWN_SLICES)
     for row in worse.itertuples():
-        print(f"worse than the rest: {row.attribute} {row.value}: {row.share_right:.0%} right of {row.n:,} pictures, elsewhere {row.rest:.0%} (difference "
-              f"{_range((row.low, row.high), '+.0%')})")
+        print(f"worse than the rest: {row.attribute} {row.value}: {row.share_right:.0%} right of {row.n:,} pictures, elsewhere {row.rest:.0%} "
+              f"(difference {_range((row.low, row.high), '+.0%')})")
     if outcome.comparison:
         print(outcome.comparison)
     _print_files([str(file) for file in outcome.files])
@@ -702,7 +706,8 @@ def _print_leaderboard(card: dict[str, Any]) -> None:
         own, held = row["out_of_fold"], row.get("held_out")
         gain = "-" if row["name"] == card["best_base"] else f"{own['gain']['macro_f1']:+.3f} ({_range(own['gain']['macro_f1_interval'], '+.3f')})"
         rows.append([row["name"], f"{own['macro_f1']:.3f} ({_range(own['macro_f1_interval'])})", gain,
-                     f"{own['log_loss']:.3f} ({_range(own['log_loss_interval'])})", *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
+                     f"{own['log_loss']:.3f} ({_range(own['log_loss_interval'])})",
+                     *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
     print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain over {card['best_base']}, the best base")
     _print_table(["model", "macro-F1", "gain", "log loss", "held-out macro-F1", "held-out log loss"], rows, left=["model"])
 

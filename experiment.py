@@ -18,7 +18,8 @@
     [[setting]]                    # and/or settings by name, each a change of the base
     name = "ours"
 
-Results in ARTIFACTS/experiments/NAME: table.csv, table.md, effects.csv, plot.png, a folder per run, and best/ with the best setting fitted on everything.
+Results in ARTIFACTS/experiments/NAME: table.csv, table.md, effects.csv, plot.png, a folder per run, and best/ with the best setting
+fitted on everything.
 """
 
 import difflib
@@ -38,6 +39,7 @@ import pandas as pd
 from scipy.stats import t
 
 import pipeline
+import scoring
 from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.folds import TEST
 from features.errors import ScratchworkError
@@ -103,7 +105,7 @@ def read_plan(file: Path, default_data: Path) -> Plan:
     for number, setting in enumerate(named, 1):
         if "name" not in setting:
             raise ScratchworkError(f"{file}: setting {number} has no name")
-    for where, options in (("[base]", base), ("[cross]", cross), *((f"setting {s['name']!r}", _flat({k: v for k, v in s.items() if k != "name"})) for s in named)):
+    for where, options in (("[base]", base), ("[cross]", cross), *((f"setting {s['name']!r}", _options_of(s)) for s in named)):
         _known(options, OPTIONS, f"{file}: {where}")
     for option, levels in cross.items():
         if not isinstance(levels, list) or not levels:
@@ -116,9 +118,10 @@ def read_plan(file: Path, default_data: Path) -> Plan:
         raise ScratchworkError(f'{file}: judged_on = "test" needs test = "a labelled folder"')
     settings, factors = _settings(base, cross, named)
     data = content.get("data", [str(default_data)])
-    return Plan(file.stem, content.get("title", file.stem), metric, judged_on, tuple(Path(d) for d in ([data] if isinstance(data, str) else data)),
-                Path(content["test"]) if "test" in content else None, tuple(content.get("seeds", [0])), float(content.get("time_limit_min", math.inf)),
-                bool(content.get("refit_best", False)), settings, factors)
+    folders = tuple(Path(d) for d in ([data] if isinstance(data, str) else data))
+    test = Path(content["test"]) if "test" in content else None
+    return Plan(file.stem, content.get("title", file.stem), metric, judged_on, folders, test, tuple(content.get("seeds", [0])),
+                float(content.get("time_limit_min", math.inf)), bool(content.get("refit_best", False)), settings, factors)
 
 
 def _settings(base: Options, cross: Options, named: list[dict[str, Any]]) -> tuple[dict[str, Options], dict[str, dict[str, str]]]:
@@ -129,7 +132,7 @@ def _settings(base: Options, cross: Options, named: list[dict[str, Any]]) -> tup
         chosen = dict(zip(cross, levels, strict=True))
         told = ", ".join(f"{option} {_text(level)}" for option, level in chosen.items())
         name = ": ".join(part for part in (setting["name"], told) if part) or "base"
-        settings[name] = {**base, **_flat({k: v for k, v in setting.items() if k != "name"}), **chosen}
+        settings[name] = {**base, **_options_of(setting), **chosen}
         for option, level in chosen.items():
             factors[option][name] = _text(level)
     return settings, factors
@@ -143,7 +146,8 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     todo = list(itertools.product(plan.data, plan.seeds, plan.settings.items()))
     seen = {data: _data_signature(data) for data in plan.data}
     for number, (data, seed, (name, options)) in enumerate(todo, 1):
-        own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _run_digest(seen[data], seed, options), cache=workspace.artifacts / "cache")
+        own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _run_digest(seen[data], seed, options),
+                      cache=workspace.artifacts / "cache")
         told = f"run {number} of {len(todo)}: {name}, seed {seed}, {data}"
         if (own.artifacts / "result.json").exists():
             workspace.notice(f"{told}: there already")
@@ -178,7 +182,7 @@ def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, spli
     shutil.copy(workspace.artifacts / "split.csv", split)
     found = {"out_of_fold": outcome.out_of_fold, "held_out": outcome.held_out}
     if plan.test:
-        found["test"] = pipeline.evaluate(workspace, outcome.model_file, plan.test).metrics
+        found["test"] = scoring.evaluate(workspace, outcome.model_file, plan.test).metrics
     write_json({"setting": name, "options": options, "seed": workspace.seed, "data": str(workspace.data), "model": outcome.model_file.stem,
                 "seconds": outcome.seconds, "metrics": found}, workspace.artifacts / "result.json")
 
@@ -215,8 +219,8 @@ def _cleaning(options: Options) -> CleaningSettings:
 
 
 def result_table(results: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
-    """A row per setting, best first: means over its runs of every part's figures; ``low`` and ``high`` of the metric (95 %, over runs, NaN for one run);
-    ``common``: the metric on those pictures that every setting judged."""
+    """A row per setting, best first: means over its runs of every part's figures; ``low`` and ``high`` of the metric (95 %, over runs, NaN for
+    one run); ``common``: the metric on those pictures that every setting judged."""
     common = _on_common_pictures(results, plan)
     rows = {}
     for name in dict.fromkeys(result["setting"] for result in results):
@@ -244,8 +248,9 @@ def _on_common_pictures(results: list[dict[str, Any]], plan: Plan) -> dict[str, 
         for run, table in zip(runs, tables, strict=True):
             part = table[table.index.isin(shared)]
             classes = [column.removeprefix(PROBABILITY) for column in table.columns if column.startswith(PROBABILITY)]
+            proba = part[[PROBABILITY + c for c in classes]].to_numpy()
             found[str(run["folder"])] = math.nan if part.empty or plan.judged_on == "test" else metrics(
-                part["label"].to_numpy(object), part["predicted"].to_numpy(object), part[[PROBABILITY + c for c in classes]].to_numpy(), classes)[plan.metric]
+                part["label"].to_numpy(object), part["predicted"].to_numpy(object), proba, classes)[plan.metric]
     return found
 
 
@@ -263,7 +268,8 @@ def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         for level in dict.fromkeys(levels.values()):
             own = table.loc[[name for name in table.index if levels.get(name) == level], plan.metric]
             if len(own):
-                rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(), "effect": own.mean() - table[plan.metric].mean()})
+                rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(),
+                             "effect": own.mean() - table[plan.metric].mean()})
     return pd.DataFrame(rows, columns=["option", "level", "settings", plan.metric, "effect"]).set_index("option")
 
 
@@ -289,6 +295,10 @@ def _known(options: Options, known: set[str], where: str) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             raise ScratchworkError(f"{where} has an unknown key {name!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+
+
+def _options_of(setting: dict[str, Any]) -> Options:
+    return _flat({name: value for name, value in setting.items() if name != "name"})
 
 
 def _flat(content: dict[str, Any], before: str = "") -> dict[str, Any]:

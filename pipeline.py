@@ -5,7 +5,7 @@ stale, and says so through ``workspace.notice``.
 
     artifacts/manifest.parquet, manifest.csv   update_features: one row per file found
     artifacts/cache/…                          update_features: features, hashes, tiles by content
-    artifacts/figures/*.png                    update_features, evaluate
+    artifacts/figures/*.png                    update_features
     artifacts/cleaning.parquet                 clean: what was found, before anything is decided
     artifacts/cleaning.oof.parquet             clean: the probabilities by which labels were judged
     artifacts/decisions.csv, cleaning.json     clean: one row per file, kept or not and why; the settings
@@ -18,7 +18,6 @@ stale, and says so through ``workspace.notice``.
     artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
     artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
     artifacts/runs.jsonl                       train: a line per model trained, only appended to
-    artifacts/evaluation.json, evaluation.csv  evaluate; slices.csv, figures/reliability.png, errors.csv, errors.html likewise
 """
 
 import hashlib
@@ -28,7 +27,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -53,22 +52,16 @@ from features.images import read_pixels, too_large
 from features.quality import Quality, quality_of
 from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
 from features.store import FeatureStore
-from models import MODELS
 from models.artifacts import load_model, read_card, save_model, settings_card, versions, write_json
-from models.decision import log_softmax
-from models.errors import error_table, neighbours
-from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
-from models.intervals import Judged, difference, interval, resampled
+from models.evaluation import metrics
 from models.pictures import Examples, Pictures
 from models.recipes import CnnParameters
 from models.runs import append_run
-from models.slices import bands, slice_table
 from models.trained import Trained
 from reports import eda
 from reports.curves import write_contact_sheet, write_curves
 from reports.eda import suspiciously_dark, write_figures
-from reports.errors import write_error_page
-from reports.evaluation import write_confusion, write_reliability, write_table
+from reports.evaluation import write_table
 from reports.figures import font_notice
 
 if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one of them, since both in one process can crash on macOS
@@ -80,7 +73,6 @@ FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 SHOWN = 5  # names of files in a notice
-PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
@@ -95,8 +87,8 @@ def _no_progress(stage: str) -> Callable[[int, int], None] | None:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a run reads and writes, and how it speaks. ``jobs``: worker processes; ``progress``: stage name → (done, total) sink; ``cache``: a folder that
-    several workspaces share, None for ``artifacts/cache``."""
+    """Where a run reads and writes, and how it speaks. ``jobs``: worker processes; ``progress``: stage name → (done, total) sink; ``cache``: a
+    folder that several workspaces share, None for ``artifacts/cache``."""
 
     data: Path
     artifacts: Path = Path("artifacts")
@@ -137,7 +129,7 @@ def update_features(workspace: Workspace) -> Features:
     started = time.perf_counter()
     scan = scan_folder(workspace.data)
     before = _last_manifest(workspace, scan)
-    manifest, decoded = _extract_new(workspace, scan, _earlier_digests(before, scan))
+    manifest, decoded = extract_new(workspace, scan, _earlier_digests(before, scan))
     _announce_changes(workspace, before, manifest)
     manifest = _with_split(workspace, manifest)
     _write_manifest(workspace, manifest)
@@ -200,7 +192,7 @@ def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
 def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The manifest with ``group``, and decisions that are true of it: those written last, or, where the data or the overrides changed
     since, decided anew with the same settings (without the check of labels, which needs a trained model)."""
-    settings, digest = _cleaning_card(workspace)
+    settings, digest = cleaning_card(workspace)
     found, _ = _found(workspace, manifest, settings)
     file = workspace.artifacts / "decisions.csv"
     if file.exists() and digest == _cleaning_digest(workspace, manifest, settings):
@@ -318,7 +310,7 @@ def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool
     manifest, decisions = cleaned(workspace, _features_for(workspace).manifest)
     manifest = draw_split(workspace, manifest, decisions, folds, redraw)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"], trusted=decisions["decided_by"] != MACHINE)
-    return LearningData(kept, natural_order(kept["label"].tolist()), _pictures(workspace, kept["sha256"]))
+    return LearningData(kept, natural_order(kept["label"].tolist()), pictures_of(workspace, kept["sha256"]))
 
 
 def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParameters | CnnParameters | None" = None, refit: bool = False,
@@ -365,7 +357,7 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
 def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict[str, Any] | None) -> str:
     """Why a base model cannot be stacked as it is; empty where it can. ``wanted``: its parameters and ``refit``, None for any."""
     file = workspace.artifacts / f"{name}.joblib"
-    if not file.exists() or not _predictions_file(file).exists():
+    if not file.exists() or not predictions_file(file).exists():
         return f"there is no {file}"
     card, digest = read_card(file), data_digest(data.kept)
     if card.get("data_digest") != digest:
@@ -379,17 +371,11 @@ def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict
     return ""
 
 
-def last_trained(artifacts: Path) -> Path:
-    """The model file that was written last; ``lgbm.joblib`` where there is none."""
-    found = [file for file in (artifacts / f"{name}.joblib" for name in MODELS) if file.exists()]
-    return max(found, key=lambda file: file.stat().st_mtime_ns, default=artifacts / "lgbm.joblib")
-
-
 def _base(workspace: Workspace, data: LearningData, name: str) -> "Base":
     from models.stacking import Base
 
     file = workspace.artifacts / f"{name}.joblib"
-    said = pd.read_parquet(_predictions_file(file)).drop_duplicates("sha256").set_index("sha256")  # by content: files may have been renamed since
+    said = pd.read_parquet(predictions_file(file)).drop_duplicates("sha256").set_index("sha256")  # by content: files may have been renamed since
     return Base(name, load_model(file)[0], said.loc[data.kept["sha256"], [PROBABILITY + c for c in data.classes]].to_numpy())
 
 
@@ -412,7 +398,7 @@ def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any,
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
-    _write_parquet(_prediction_table(kept, trained, classes), _predictions_file(file))
+    _write_parquet(_prediction_table(kept, trained, classes), predictions_file(file))
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
             "folds": int(fold.max()) + 1, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
@@ -424,9 +410,10 @@ def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any,
 
 def _run_of(card: dict[str, Any], seconds: float) -> dict[str, Any]:
     """What the journal of runs remembers of a sidecar."""
-    figures = {part: {name: round(found[name], 6) for name in ("macro_f1", "micro_f1", "log_loss", "n")} for part, found in card["metrics"].items() if found}
-    return {"when": datetime.now(UTC).isoformat(timespec="seconds"), **{name: card[name] for name in ("model", "data_digest", "folds", "refit", "parameters")},
-            "metrics": figures, "seconds": round(seconds, 1), "versions": versions()}
+    names = ("macro_f1", "micro_f1", "log_loss", "n")
+    figures = {part: {name: round(found[name], 6) for name in names} for part, found in card["metrics"].items() if found}
+    told = {name: card[name] for name in ("model", "data_digest", "folds", "refit", "parameters")}
+    return {"when": datetime.now(UTC).isoformat(timespec="seconds"), **told, "metrics": figures, "seconds": round(seconds, 1), "versions": versions()}
 
 
 def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
@@ -464,7 +451,7 @@ def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: i
     if readable.empty:
         raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; give --data DIR")
     shown = readable.sample(min(pictures, len(readable)), random_state=parameters.seed)
-    write_contact_sheet(changed_pictures(_pictures(workspace, shown["sha256"]), parameters, versions), file)
+    write_contact_sheet(changed_pictures(pictures_of(workspace, shown["sha256"]), parameters, versions), file)
     return [str(path) for path in shown.index]
 
 
@@ -501,244 +488,6 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataF
     return manifest
 
 
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """``compare``: another saved model beside it; ``average_groups``: copies of a picture share the mean of their probabilities;
-    ``slice_by``: a CSV with ``path`` and columns to slice by; ``errors``: a table and a page of why each wrong picture was wrong."""
-
-    compare: Path | None = None
-    average_groups: bool = False
-    slice_by: Path | None = None
-    errors: bool = False
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model says of pictures: ``table`` (n rows by path: sha256, label, predicted, group), ``proba`` (n, n_classes), ``attributes`` (n rows of
-    text) to slice by, ``facts`` (n rows: width and height where they are known)."""
-
-    table: pd.DataFrame
-    proba: np.ndarray
-    classes: list[str]
-    name: str
-    attributes: pd.DataFrame
-    facts: pd.DataFrame
-
-    @property
-    def known(self) -> np.ndarray:
-        """(n,) bool: the label is one of the model's classes."""
-        return self.table["label"].isin(self.classes).to_numpy()
-
-    def judged(self, which: np.ndarray) -> Judged:
-        """For intervals; ``which`` (n,) bool, of known labels."""
-        position = {label: i for i, label in enumerate(self.classes)}
-        part = self.table[which]
-        codes, chosen = (part[column].map(position).to_numpy(int) for column in ("label", "predicted"))
-        return Judged(codes, chosen, -np.log(self.proba[which, codes]), part["group"].to_numpy(str))
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written.
-
-    ``suspects``: pictures of the held-out part whose label is suspected; ``trusted``: the metrics without them, None where there are none.
-    ``slices``: see `models.slices`; ``comparison``: one sentence about ``--compare``, empty without.
-    """
-
-    metrics: dict[str, Any]
-    text: str
-    files: list[Path]
-    slices: pd.DataFrame
-    suspects: int = 0
-    trusted: dict[str, Any] | None = None
-    comparison: str = ""
-
-
-def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settings: EvaluationSettings | None = None) -> Evaluation:
-    """Score a saved model on the held-out part, or on any ``folder`` of labelled pictures. Writes PNGs, CSVs and a JSON."""
-    settings = settings or EvaluationSettings()
-    found = _predictions(workspace, model_file, folder, settings)
-    table, proba, classes, known = found.table, found.proba, found.classes, found.known
-    for label, n in table.loc[~known, "label"].value_counts().items():
-        what = f"label {label!r}, which the model does not know" if label else "no label (not in a sub-folder)"
-        workspace.notice(f"{n:,} picture{'s' if n > 1 else ''} with {what}: in the CSV, not in the figures")
-    truth, predicted = table.loc[known, "label"].to_numpy(object), table.loc[known, "predicted"].to_numpy(object)
-    scored = metrics(truth, predicted, proba[known], classes)
-    judged = found.judged(known)
-    error, reliability = calibration(proba[known].argmax(axis=1) == judged.codes, proba[known].max(axis=1))
-    scored |= {"intervals": _intervals(judged, classes, workspace.seed), "calibration_error": error, "top_confusions": top_confusions(truth, predicted)}
-    missing = [label for label in classes if scored["per_class"][label]["support"] == 0]
-    if missing:
-        workspace.notice(f"no picture has the label {', '.join(map(repr, missing))}: macro-F1 is of the labels that were met (of all "
-                         f"{len(classes)}, the others counted as 0, it is {scored['macro_f1_of_all_classes']:.4f})")
-    if font_notice(classes):
-        workspace.notice(font_notice(classes))
-    slices = slice_table(found.attributes[known].reset_index(drop=True), judged, len(classes), workspace.seed)
-    files = [workspace.artifacts / "figures" / "confusion.png", workspace.artifacts / "figures" / "reliability.png",
-             workspace.artifacts / "evaluation.csv", workspace.artifacts / "evaluation.json", workspace.artifacts / "slices.csv"]
-    write_confusion(confusion(truth, predicted, classes), classes, f"{found.name}: {scored['n']:,} pictures, macro-F1 {scored['macro_f1']:.3f}", files[0])
-    write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
-    outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
-    write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
-    write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[3])
-    write_table(slices, files[4])
-    doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
-    rest = ~doubtful[known]
-    trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
-    comparison = _comparison(workspace, found, _predictions(workspace, settings.compare, folder, settings)) if settings.compare else ""
-    if settings.errors:
-        files += _explained_errors(workspace, model_file, found, folder is None)
-    return Evaluation(scored, report_text(truth, predicted, classes), files, slices, int(doubtful.sum()), trusted, comparison)
-
-
-def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, settings: EvaluationSettings) -> Predictions:
-    found = (_held_out_predictions(workspace, model_file) if folder is None
-             else _folder_predictions(workspace, model_file, folder, settings.average_groups))
-    if settings.slice_by:
-        found = replace(found, attributes=found.attributes.join(_own_columns(found.table.index, settings.slice_by)))
-    if settings.average_groups:
-        mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
-        proba = np.exp(log_softmax(mean))
-        model, _ = load_model(model_file)
-        found = replace(found, proba=proba, table=found.table.assign(predicted=model.labels_of(proba)))
-    return found
-
-
-def _own_columns(paths: pd.Index, file: Path) -> pd.DataFrame:
-    """The user's columns of ``file``, as text, for these paths."""
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise ScratchworkError(f"--slice-by {file} cannot be read: {error}") from error
-    if "path" not in table or len(table.columns) < 2:
-        raise ScratchworkError(f"--slice-by {file} needs the column path and at least one more; it has {', '.join(table.columns)}")
-    own = table.drop_duplicates("path", keep="last").set_index("path").reindex(paths).fillna("")
-    if not (own != "").any(axis=None):
-        raise ScratchworkError(f"no path of --slice-by {file} is one of the evaluated pictures'; paths look like {paths[0]}")
-    return own.add_prefix("own: ")
-
-
-def _intervals(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
-    """Of macro-F1, micro-F1, log loss, and of F1 per class (None where there is nothing to tell)."""
-    draws = resampled(judged, len(classes), seed)
-    each = {label: interval(draws.f1[:, i]) for i, label in enumerate(classes)}
-    return {"macro_f1": interval(draws.macro_f1), "micro_f1": interval(draws.micro_f1), "log_loss": interval(draws.log_loss),
-            "per_class": {label: None if math.isnan(pair[0]) else pair for label, pair in each.items()}}
-
-
-def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, held_out: bool) -> list[Path]:
-    """errors.csv and errors.html: every wrong picture of a known label, and why (`models.errors`)."""
-    model, card = load_model(model_file)
-    if held_out and card.get("refit"):
-        raise ScratchworkError("--errors: the refitted model has learned the held-out pictures by now and cannot say why it was wrong; give --data DIR, or "
-                               "train without --refit")
-    workspace = replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
-    wrong = found.known & (found.table["label"] != found.table["predicted"]).to_numpy()
-    learned = pd.read_parquet(_predictions_file(model_file), columns=["sha256", "label", "fold"]) if _predictions_file(model_file).exists() else None
-    if learned is not None:
-        learned = learned[(learned["fold"] != TEST) | bool(card.get("refit"))]
-    if learned is None or not learned["sha256"].isin(workspace.store.index.index).all():
-        raise ScratchworkError(f"--errors: the pictures that {model_file} learned from are not in {workspace.artifacts / 'cache'}; run python cli.py features on "
-                               "them first")
-    table = found.table[wrong]
-    position = {label: i for i, label in enumerate(found.classes)}
-    true, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
-    pictures, training = _pictures(workspace, table["sha256"]), _pictures(workspace, learned["sha256"])
-    near = neighbours(model, pictures, training, workspace.jobs)
-    near_labels = learned["label"].to_numpy(object)[near.positions]
-    explained = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
-                            model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
-                            _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
-    files = [workspace.artifacts / "errors.csv", workspace.artifacts / "errors.html"]
-    write_table(explained, files[0])
-    write_error_page(explained, pictures.tiles[pictures.rows], _heat(model, pictures, chosen), training.tiles[training.rows[near.positions]], near_labels,
-                     near.distances, list(getattr(model, "bases_", {})), f"{found.name}: what went wrong", files[1])
-    return files
-
-
-def _content_px(pictures: Pictures, facts: pd.DataFrame) -> np.ndarray:
-    """(n,): the longer side of what is drawn, in the file's own pixels; endless where the file's size is not known."""
-    names = feature_names()
-    box = pictures.columns(np.array([names.index(f"background__box_{side}") for side in ("height", "width")]))
-    if not {"height", "width"} <= set(facts.columns):
-        return np.full(len(box), np.inf)
-    return np.nan_to_num((box * facts[["height", "width"]].to_numpy(float)).max(1), nan=np.inf)
-
-
-def _photographs(workspace: Workspace, pictures: Pictures, training: Pictures) -> np.ndarray:
-    """(n,) bool: photographs among drawings, as ``clean`` would find them in the training pictures and these together."""
-    rows = np.concatenate([training.rows, pictures.rows])
-    settings, _ = _cleaning_card(workspace)
-    scores = photo_scores(pictures.features[rows], pictures.tiles, rows, settings.photo_method, settings.seed, workspace.jobs).score
-    return scores[len(training.rows):] < settings.photo_cut
-
-
-def _heat(model: Any, pictures: Pictures, chosen: np.ndarray) -> np.ndarray | None:
-    """Grad-CAM of the first network, where the model has one that can tell."""
-    network = getattr(model, "bases_", {}).get("cnn", model)
-    if not hasattr(network, "members_") or network.parameters.arch != "scratch":
-        return None
-    from models.grad_cam import looked_at
-
-    return looked_at(network.members_[0], network.parameters, len(network.classes_), pictures, chosen)
-
-
-def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -> str:
-    """One sentence: who is better, by how much, and whether chance does as much."""
-    if first.classes != second.classes:
-        raise ScratchworkError(f"--compare: {first.name} and {second.name} know other labels ({len(first.classes)} and {len(second.classes)}); train both "
-                               "on the same folder")
-    if set(first.table.index) != set(second.table.index):
-        raise ScratchworkError(f"--compare: {first.name} ({len(first.table):,} pictures) and {second.name} ({len(second.table):,}) held out other "
-                               "pictures; give --data DIR")
-    order = second.table.index.get_indexer(first.table.index)
-    second = replace(second, table=second.table.iloc[order].assign(group=first.table["group"]), proba=second.proba[order])
-    one, two = first.judged(first.known), second.judged(first.known)
-    told = difference(one, two, len(first.classes), workspace.seed)
-    only = [int(((a.codes == a.chosen) & (b.codes != b.chosen)).sum()) for a, b in ((one, two), (two, one))]
-    low, high = told["macro_f1_interval"]
-    verdict = "more than chance" if low > 0 or high < 0 else "no more than chance may do"
-    return (f"{first.name} has {told['macro_f1']:+.4f} macro-F1 ({low:+.4f} … {high:+.4f}) and {told['log_loss']:+.4f} log loss against {second.name} on "
-            f"{len(one.codes):,} pictures: {verdict}; it alone is right on {only[0]:,}, the other alone on {only[1]:,} (McNemar p = {told['mcnemar']:.2g})")
-
-
-def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.DataFrame:
-    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched."""
-    model, _ = load_model(model_file)
-    workspace = replace(workspace, settings=model.settings)
-    files: list[tuple[str, str]] = []  # (name for the table, file)
-    for path in paths:
-        if path.is_dir():
-            scan = scan_folder(path)
-            files += [(Path(path, p).as_posix(), str(Path(path, p))) for p in scan.files.index]
-        elif path.exists():
-            files.append((path.as_posix(), str(path)))
-        else:
-            raise ScratchworkError(f"{path} does not exist; give picture files or folders")
-    facts, parts = [], []
-    report = workspace.progress("predicting")
-    for start in range(0, len(files), PREDICT_BATCH):
-        requests = [Request(file) for _, file in files[start:start + PREDICT_BATCH]]
-        chunks = list(extract(requests, workspace.settings, workspace.jobs))
-        facts += [fact for chunk in chunks for fact in chunk.facts]
-        features = np.concatenate([chunk.features for chunk in chunks])
-        if len(features):
-            tiles = np.concatenate([chunk.tiles for chunk in chunks])
-            parts.append(model.proba_of(Pictures(features, tiles, np.arange(len(features))), workspace.jobs))
-        if report:
-            report(len(facts), len(files))
-    proba = np.full((len(files), len(model.classes_)), np.nan)
-    good = np.array([not fact.issue for fact in facts])
-    if parts:
-        proba[good] = np.concatenate(parts)
-    table = pd.DataFrame(proba, columns=model.classes_, index=pd.Index([name for name, _ in files], name="path"))
-    table["predicted"] = pd.Series("", index=table.index, dtype=object)
-    if good.any():
-        table.loc[good, "predicted"] = model.labels_of(proba[good])
-    table["issue"] = [fact.issue for fact in facts]
-    return table
-
-
 def data_digest(kept: pd.DataFrame) -> str:
     """sha256 over what was learned from: contents, labels and parts, in an order that does not depend on names."""
     lines = sorted(f"{row.sha256} {row.label} {row.fold}" for row in kept.itertuples())
@@ -771,7 +520,7 @@ def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSetti
     features = store.features[rows]
     found, told = pd.DataFrame(index=readable.index), {}
     if "duplicates" in settings.checks:
-        found = _duplicates(workspace, readable, features, rows, settings)
+        found = near_duplicates(workspace, readable, settings)
     if "photos" in settings.checks:
         photos = photo_scores(features, store.tiles, rows, settings.photo_method, settings.seed, workspace.jobs)
         found["photo_score"], found["photo_evidence"] = photos.score, evidence(features)
@@ -783,11 +532,13 @@ def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSetti
     return found, told
 
 
-def _duplicates(workspace: Workspace, readable: pd.DataFrame, features: np.ndarray, rows: np.ndarray, settings: CleaningSettings) -> pd.DataFrame:
-    names = feature_names()
-    height, width = (features[:, names.index(f"background__box_{side}")] * readable[side].to_numpy(float) for side in ("height", "width"))
+def near_duplicates(workspace: Workspace, readable: pd.DataFrame, settings: CleaningSettings) -> pd.DataFrame:
+    """`cleaning.decisions.duplicate_table` of the ``readable`` rows of a manifest, with ``equal_pixels`` (bool)."""
+    store, names = workspace.store, feature_names()
+    rows = store.rows_of(readable["sha256"])
+    box = [names.index(f"background__box_{side}") for side in ("height", "width")]
+    height, width = store.features[rows][:, box].T * readable[["height", "width"]].to_numpy(float).T
     first = np.flatnonzero(~readable["sha256"].duplicated())
-    store = workspace.store
     files = [str(workspace.data / str(path)) for path in readable.index[first]]
     shape = readable.iloc[first][["mode", "width", "height"]].astype(str).agg(" ".join, axis=1).to_numpy(str)
     pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first],
@@ -881,7 +632,7 @@ def _overrides(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
 
 def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Probabilities of this very data by models that had not seen it, trained now where there are none; and the manifest with its folds."""
-    file = _predictions_file(workspace.artifacts / "lgbm.joblib")
+    file = predictions_file(workspace.artifacts / "lgbm.joblib")
     remembered = _remembered_fold(workspace, manifest)
     folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, 2)
     manifest = draw_split(workspace, manifest, decisions, folds)
@@ -913,7 +664,7 @@ def _cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: Cle
     return hashlib.sha256("\n".join([repr(settings), *lines]).encode() + (journal.read_bytes() if journal.exists() else b"")).hexdigest()
 
 
-def _cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
+def cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
     """The settings of the last cleaning, and the digest of what it saw; the defaults where there was none."""
     file = workspace.artifacts / "cleaning.json"
     if not file.exists():
@@ -937,7 +688,7 @@ def _link_or_copy(source: Path, place: Path) -> None:
         shutil.copy2(source, place)
 
 
-def _extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[pd.DataFrame, int]:
+def extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[pd.DataFrame, int]:
     """The scan's rows with digest and facts, and how many files were decoded. Files with a known digest are not opened."""
     store = workspace.store
     digests = digests[digests.isin(store.index.index)]
@@ -1078,12 +829,13 @@ def _announce_split(workspace: Workspace, fold: pd.Series, remembered: pd.Series
         workspace.notice(f"split: {folds} folds drawn instead of {int(remembered.max()) + 1}; the held-out part stays")
 
 
-def _pictures(workspace: Workspace, digests: pd.Series) -> Pictures:
+def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
+    """Of contents that are in the cache."""
     store = workspace.store
     return Pictures(store.features, store.tiles, store.rows_of(digests))
 
 
-def _predictions_file(model_file: Path) -> Path:
+def predictions_file(model_file: Path) -> Path:
     """NAME.joblib → NAME.oof.parquet."""
     return model_file.with_suffix(".oof.parquet")
 
@@ -1092,88 +844,6 @@ def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) 
     """Indexed by path: sha256, label, fold, predicted, and one probability per class."""
     return pd.concat([kept[["sha256", "label", "fold"]], pd.DataFrame({"predicted": trained.predicted}, index=kept.index),
                       pd.DataFrame(trained.proba, index=kept.index, columns=[PROBABILITY + c for c in classes])], axis=1)
-
-
-def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions:
-    """What the model said of the held-out part when it was trained, before any refit."""
-    _, card = load_model(model_file)  # refuses a damaged or foreign file even though its predictions are on disk
-    file = _predictions_file(model_file)
-    if not file.exists():
-        raise ScratchworkError(f"{file} does not exist, so what this model said of its held-out part is not known; train again, or give --data DIR")
-    table = pd.read_parquet(file)
-    held_out = table[table["fold"] == TEST]
-    if held_out.empty:
-        raise ScratchworkError("no picture was held out when this model was trained (too few pictures); give --data DIR with other pictures")
-    if card.get("refit"):
-        workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
-    proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
-    known = workspace.artifacts / "manifest.parquet"
-    facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
-    group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
-    return Predictions(held_out[["sha256", "label", "predicted"]].assign(group=group), proba, card["classes"], f"{model_file.stem} on its held-out part",
-                       _attributes(workspace, held_out["sha256"], facts), facts)
-
-
-def _attributes(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame) -> pd.DataFrame:
-    """What slices are made of (n rows of text): format, size, colour, brightness, photo score; empty where it is not known."""
-    found = pd.DataFrame(index=digests.index)
-    if "format" in facts:
-        found["format"] = facts["format"].fillna("").astype(object)
-        found["size px"] = bands(np.sqrt(facts["width"].astype(float) * facts["height"].astype(float)).round())
-        found["mean pixel"] = bands(facts["mean_pixel"].astype(float))
-    store = workspace.store
-    if digests.isin(store.index.index).all():
-        found["colourfulness"] = bands(pd.Series(store.features[store.rows_of(digests), feature_names().index("moments__chroma")], digests.index))
-    if (workspace.artifacts / "decisions.csv").exists():
-        score = read_decisions(workspace)["photo_score"].reindex(digests.index)
-        if score.notna().any():
-            found["photo score"] = bands(score)
-    return found
-
-
-def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:
-    """(n,) bool: the last cleaning suspects the label of the picture."""
-    if not (workspace.artifacts / "decisions.csv").exists():
-        return np.zeros(len(paths), bool)
-    return (read_decisions(workspace)["reason"].reindex(paths) == "wrong_label").to_numpy()
-
-
-def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, copies: bool) -> Predictions:
-    """Predictions for a folder of labelled pictures; the cache is used and filled. ``copies``: near duplicates are looked for and grouped."""
-    model, card = load_model(model_file)
-    workspace = replace(workspace, data=folder, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
-    scan = scan_folder(folder)
-    manifest, _ = _extract_new(workspace, scan, pd.Series(dtype=str))
-    bad = manifest[manifest["issue"] != ""]
-    for path, issue in bad["issue"].head(5).items():
-        workspace.notice(f"{path}: {issue}")
-    if len(bad):
-        workspace.notice(f"{len(bad):,} file{'s' if len(bad) > 1 else ''} cannot be read and cannot be scored")
-    good = manifest[manifest["issue"] == ""]
-    if good.empty:
-        raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
-    _warn_of_training_pictures(workspace, model_file, card, good)
-    proba = model.proba_of(_pictures(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
-    table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
-    return Predictions(table, proba, card["classes"], f"{model_file.stem} on {folder.name}", _attributes(workspace, good["sha256"], good), good)
-
-
-def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:
-    """Groups of near duplicates among the pictures of a folder, found as ``clean`` finds them."""
-    rows = workspace.store.rows_of(readable["sha256"])
-    return _duplicates(workspace, readable, workspace.store.features[rows], rows, CleaningSettings())["group"]
-
-
-def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dict[str, Any], good: pd.DataFrame) -> None:
-    file = _predictions_file(model_file)
-    if not file.exists():
-        return
-    seen = pd.read_parquet(file, columns=["sha256", "fold"])
-    if not card.get("refit"):
-        seen = seen[seen["fold"] != TEST]
-    n = int(good["sha256"].isin(seen["sha256"]).sum())
-    if n:
-        workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
 
 
 def _write_parquet(table: pd.DataFrame, file: Path) -> None:

@@ -112,7 +112,8 @@ def _fitted(X: np.ndarray, codes: np.ndarray, models: int, free: np.ndarray, rid
         error[rows, codes] -= 1
         slope = X.T @ error / len(codes)
         common = slope[:models * classes].reshape(models, classes, classes).trace(axis1=1, axis2=2)
-        return -z[rows, codes].mean() + ridge * float(flat[models:] @ flat[models:]), np.concatenate([common, slope[free] + 2 * ridge * flat[models:]])
+        moved = flat[models:]
+        return -z[rows, codes].mean() + ridge * float(moved @ moved), np.concatenate([common, slope[free] + 2 * ridge * moved])
 
     best = minimize(loss, np.concatenate([start[0], start[1][free]]), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     own = np.zeros(free.shape)

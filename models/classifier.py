@@ -8,6 +8,7 @@ import numpy as np
 from features.extract import ExtractionSettings
 from models.decision import Decision
 from models.pictures import Pictures, read_pictures
+from models.trained import Progress
 
 
 class PictureClassifier:
@@ -28,7 +29,7 @@ class PictureClassifier:
             return np.empty((0, len(self.classes_)))
         return self.proba_of(read_pictures(paths, self.settings))
 
-    def proba_of(self, pictures: Pictures) -> np.ndarray:
+    def proba_of(self, pictures: Pictures, jobs: int = 1, progress: Progress | None = None) -> np.ndarray:
         """`predict_proba` for pictures that were extracted already with the same settings."""
         raise NotImplementedError
 

@@ -56,8 +56,8 @@ def error_table(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, cla
                 near: Neighbours, near_labels: np.ndarray, content_px: np.ndarray, photo: np.ndarray) -> pd.DataFrame:
     """One row per wrong picture, in the given order.
 
-    ``truth``, ``predicted`` (n,) labels and ``proba`` (n, n_classes); ``parts``: name → what a part of the model says (n, n_classes); ``reasons`` (n,):
-    what spoke for the wrong label; ``near_labels`` (n, k); ``content_px`` (n,): side of the drawing; ``photo`` (n,) bool.
+    ``truth``, ``predicted`` (n,) labels and ``proba`` (n, n_classes); ``parts``: name → what a part of the model says (n, n_classes);
+    ``reasons`` (n,): what spoke for the wrong label; ``near_labels`` (n, k); ``content_px`` (n,): side of the drawing; ``photo`` (n,) bool.
     """
     position = {label: i for i, label in enumerate(classes)}
     rows, true, wrong = np.arange(len(truth)), np.array([position[t] for t in truth]), np.array([position[t] for t in predicted])
@@ -66,7 +66,8 @@ def error_table(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, cla
         table[f"{name}_says"] = np.array(classes, dtype=object)[said.argmax(1)]
         table[f"{name}_p_true"], table[f"{name}_p_predicted"] = said[rows, true], said[rows, wrong]
     table["spoke_for_it"] = reasons
-    table["nearest"] = [", ".join(f"{label} {d:.2f}" for label, d in zip(*pair, strict=True)) for pair in zip(near_labels, near.distances, strict=True)]
+    table["nearest"] = [", ".join(f"{label} {distance:.2f}" for label, distance in zip(*pair, strict=True))
+                        for pair in zip(near_labels, near.distances, strict=True)]
     alike = (near_labels == np.asarray(predicted, dtype=object)[:, None]).sum(1)
     rules = [(photo, "a photograph"),
              ((table["p_predicted"] >= SURE) & (table["p_true"] < DENIED) & (alike >= 2), "label doubtful"),

@@ -30,8 +30,8 @@ def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
                  for label, p, r, f, s in zip(classes, *each, strict=True)}
     average = {how: float(f1_score(truth, predicted, average=how, zero_division=0.0)) for how in ("macro", "micro", "weighted")}
     position = {label: i for i, label in enumerate(classes)}
-    return {"macro_f1": average["macro"], "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"], "weighted_f1": average["weighted"],
-            "accuracy": float((truth == predicted).mean()),
+    return {"macro_f1": average["macro"], "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"],
+            "weighted_f1": average["weighted"], "accuracy": float((truth == predicted).mean()),
             "log_loss": float(log_loss([position[label] for label in truth], proba, labels=range(len(classes)))),
             "n": len(truth), "per_class": per_class}
 
@@ -57,7 +57,8 @@ def top_confusions(truth: np.ndarray, predicted: np.ndarray, most: int = TOP_CON
     pairs = pd.DataFrame({"true": truth, "predicted": predicted})
     wrong = pairs[pairs["true"] != pairs["predicted"]].value_counts().sort_index().sort_values(ascending=False, kind="stable").head(most)
     support = pairs["true"].value_counts()
-    return [{"true": true, "predicted": other, "pictures": int(n), "share": float(n / support[true])} for (true, other), n in wrong.items()]
+    return [{"true": true, "predicted": other, "pictures": int(n), "share": float(n / support[true])}
+            for (true, other), n in zip(wrong.index.tolist(), wrong, strict=True)]
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: list[str]) -> np.ndarray:

@@ -56,7 +56,7 @@ def seen(network: Scaled, x: torch.Tensor, p: CnnParameters, wants_stages: bool)
         for view in views_of(x, p):
             if wants_stages:
                 found = network.pooled(view)
-                z.append(torch.log_softmax(network.body.head(found[-1]), 1))
+                z.append(torch.log_softmax(network.body.head(found[-1]), 1))  # type: ignore[operator]
                 stages.append(found)
             else:
                 z.append(torch.log_softmax(network(view), 1))

@@ -87,8 +87,8 @@ class CnnParameters:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
         if self.arch == "scratch" and (self.size % self.patch or self.size < HALVINGS * self.patch):
-            raise ScratchworkError(f"size {self.size} with patch {self.patch}: scratch turns patches of pixels into channels and halves the side three "
-                                   f"times; the size must be a multiple of the patch and at least {HALVINGS} times as large")
+            raise ScratchworkError(f"size {self.size} with patch {self.patch}: scratch turns patches of pixels into channels and halves the side "
+                                   f"three times; the size must be a multiple of the patch and at least {HALVINGS} times as large")
 
     @property
     def has_kernel_head(self) -> bool:

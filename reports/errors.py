@@ -25,9 +25,10 @@ PAGE = """<!doctype html>
 body { font: 15px/1.45 system-ui, "Noto Sans CJK KR", "NanumGothic", sans-serif; margin: 1.5rem auto; max-width: 76rem; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0 0 .3rem; } p { margin: .3rem 0; } .soft { color: var(--soft); }
 ul.causes { padding-left: 1.2rem; } .errors { display: grid; grid-template-columns: repeat(auto-fill, minmax(34rem, 1fr)); gap: 1rem; }
-article { border: 1px solid var(--line); border-radius: 6px; padding: .7rem; display: grid; grid-template-columns: auto 1fr; gap: .3rem .9rem; break-inside: avoid; }
-article > div.pictures { display: flex; flex-direction: column; gap: .4rem; } img { width: 96px; height: 96px; border: 1px solid var(--line); background: #fff; }
-figure { margin: 0; width: 98px; } figcaption { font-size: .75rem; color: var(--soft); overflow-wrap: anywhere; } .near { display: flex; gap: .5rem; margin-top: .4rem; }
+article { border: 1px solid var(--line); border-radius: 6px; padding: .7rem; display: grid; grid-template-columns: auto 1fr; gap: .3rem .9rem; }
+article { break-inside: avoid; } article > div.pictures { display: flex; flex-direction: column; gap: .4rem; }
+img { width: 96px; height: 96px; border: 1px solid var(--line); background: #fff; } .near { display: flex; gap: .5rem; margin-top: .4rem; }
+figure { margin: 0; width: 98px; } figcaption { font-size: .75rem; color: var(--soft); overflow-wrap: anywhere; }
 .path { font-size: .8rem; overflow-wrap: anywhere; color: var(--soft); } .wrong { color: var(--bad); font-weight: 600; } .cause { font-weight: 600; }
 @media (max-width: 40rem) { .errors { grid-template-columns: 1fr; } }
 </style></head><body>
@@ -36,13 +37,18 @@ figure { margin: 0; width: 98px; } figcaption { font-size: .75rem; color: var(--
 <ul class="causes">{% for cause, n in causes %}<li>{{ n }} × {{ cause }}</li>{% endfor %}</ul>
 <div class="errors">{% for e in errors %}
 <article><div class="pictures"><figure><img alt="{{ e.path }}" src="{{ e.picture }}"><figcaption>as the model sees it</figcaption></figure>
-{% if e.heat %}<figure><img alt="where the network looked" src="{{ e.heat }}"><figcaption>where the network looked</figcaption></figure>{% endif %}</div>
+{% if e.heat %}<figure><img alt="where the network looked" src="{{ e.heat }}"><figcaption>where the network looked</figcaption></figure>{% endif %}
+</div>
 <div><p class="path">{{ e.path }}</p>
-<p>{{ e.true }} <span class="soft">({{ e.p_true }})</span> taken for <span class="wrong">{{ e.predicted }}</span> <span class="soft">({{ e.p_predicted }})</span></p>
+<p>{{ e.true }} <span class="soft">({{ e.p_true }})</span> taken for <span class="wrong">{{ e.predicted }}</span>
+<span class="soft">({{ e.p_predicted }})</span></p>
 {% for line in e.parts %}<p class="soft">{{ line }}</p>{% endfor %}
 {% if e.spoke %}<p class="soft">for it spoke: {{ e.spoke }}</p>{% endif %}
 <p class="cause">{{ e.cause }}</p>
-<div class="near">{% for n in e.near %}<figure><img alt="{{ n.label }}" src="{{ n.picture }}"><figcaption>{{ n.label }} ({{ n.distance }})</figcaption></figure>{% endfor %}</div></div></article>
+<div class="near">
+{% for n in e.near %}<figure><img alt="{{ n.label }}" src="{{ n.picture }}"><figcaption>{{ n.label }} ({{ n.distance }})</figcaption></figure>
+{% endfor %}
+</div></div></article>
 {% endfor %}</div></body></html>
 """
 

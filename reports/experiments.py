@@ -15,15 +15,16 @@ PARTS = {"out_of_fold": "out of fold", "held_out": "held out", "test": "test fol
 def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, metric: str, judged_on: str, missing: list[str], file: Path) -> None:
     """``table``: a row per setting, best first; ``effects``: a row per level; both as `experiment.run_plan` makes them."""
     parts = [part for part in PARTS if f"{part}_macro_f1" in table]
-    head = ["setting", f"{NAMES[metric]} ({PARTS[judged_on]})", "95 %", "on common pictures", *(f"{PARTS[part]}: macro-F1 / micro-F1 / log loss" for part in parts),
-            "pictures", "runs", "s a run"]
-    rows = [[name, f"{row[metric]:.4f}", "-" if np.isnan(row["low"]) else f"{row['low']:.4f} … {row['high']:.4f}",
+    head = ["setting", f"{NAMES[metric]} ({PARTS[judged_on]})", "95 %", "on common pictures",
+            *(f"{PARTS[part]}: macro-F1 / micro-F1 / log loss" for part in parts), "pictures", "runs", "s a run"]
+    rows = [[str(name), f"{row[metric]:.4f}", "-" if np.isnan(row["low"]) else f"{row['low']:.4f} … {row['high']:.4f}",
              "-" if np.isnan(row["common"]) else f"{row['common']:.4f}",
              *(" / ".join(f"{row[f'{part}_{name_of}']:.4f}" for name_of in NAMES) for part in parts), f"{row['pictures']:,.0f}", f"{row['runs']:.0f}",
              f"{row['seconds']:,.0f}"] for name, row in table.iterrows()]
     lines = [f"# {title}", "", *_markdown(head, rows)]
     if len(effects):
-        levels = [[str(option), row["level"], f"{row[metric]:.4f}", f"{row['effect']:+.4f}", str(row["settings"])] for option, row in effects.iterrows()]
+        levels = [[str(option), row["level"], f"{row[metric]:.4f}", f"{row['effect']:+.4f}", str(row["settings"])]
+                  for option, row in effects.iterrows()]
         lines += ["", "## Main effects", "", *_markdown(["option", "level", NAMES[metric], "from the mean", "settings"], levels)]
     if missing:
         lines += ["", f"Not run within the time limit: {len(missing)}", "", *(f"- {told}" for told in missing)]

@@ -9,14 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 
 from features.errors import ScratchworkError
+from features.extract import ExtractionSettings
 from features.families import feature_names
 from models.blending import BLENDS, LEAST, Blend, Said, blended_out_of_fold
 from models.decision import log_softmax
 from models.intervals import Judged, difference, f1_of_counts, figures, interval, macro_f1, mcnemar, resampled
 from models.pictures import Examples, Pictures
-from models.stacking import Base, train_stack
 from models.stack import SCALARS, StackParameters
-from features.extract import ExtractionSettings
+from models.stacking import Base, train_stack
 
 CLASSES = 4
 

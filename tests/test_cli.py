@@ -455,7 +455,8 @@ def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
     write_drawing(data / "disc" / "new.png", "disc", np.random.default_rng(9))
     refused = run(*stack, "--keep-bases", folder=tmp_path)
     assert refused.returncode == 1
-    assert re.search(r"--keep-bases: .*lgbm\.joblib was trained on other pictures, labels or folds \(data digest \w{12}, here \w{12}\)", refused.stderr)
+    assert re.search(r"--keep-bases: .*lgbm\.joblib was trained on other pictures, labels or folds \(data digest \w{12}, here \w{12}\)",
+                     refused.stderr)
 
 
 def test_a_killed_training_is_resumed(data: Path, tmp_path: Path) -> None:

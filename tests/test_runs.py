@@ -34,5 +34,5 @@ def test_a_difference_names_what_differs_and_nothing_else(one: dict, two: dict) 
 
 def test_nothing_trained_yet_is_said(tmp_path: Path) -> None:
     """With the command that would."""
-    with pytest.raises(ScratchworkError, match="nothing was trained yet; python cli.py train"):
+    with pytest.raises(ScratchworkError, match=r"nothing was trained yet; python cli\.py train"):
         read_runs(tmp_path / "runs.jsonl")

@@ -1,0 +1,369 @@
+"""What saved models say of pictures, and how good it is: `evaluate` on the held-out part or any folder, `predict` for any pictures.
+
+Beside `pipeline`, which makes what is scored here. `evaluate` writes into the artifacts folder
+
+    evaluation.json, evaluation.csv      figures; every picture with its probabilities
+    slices.csv                           where the model is worse than elsewhere
+    figures/confusion.png, figures/reliability.png
+    errors.csv, errors.html              with ``errors``: why each wrong picture was wrong
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cleaning.decisions import CleaningSettings
+from cleaning.folds import TEST
+from cleaning.photos import photo_scores
+from features.errors import ScratchworkError
+from features.extract import Request, extract
+from features.families import feature_names
+from features.scan import scan_folder
+from models import MODELS
+from models.artifacts import load_model, write_json
+from models.decision import log_softmax
+from models.errors import error_table, neighbours
+from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
+from models.intervals import Judged, difference, interval, resampled
+from models.pictures import Pictures
+from models.slices import bands, slice_table
+from pipeline import PROBABILITY, Workspace, cleaning_card, extract_new, near_duplicates, pictures_of, predictions_file, read_decisions, read_manifest
+from reports.errors import write_error_page
+from reports.evaluation import write_confusion, write_reliability, write_table
+from reports.figures import font_notice
+
+PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """``compare``: another saved model beside it; ``average_groups``: copies of a picture share the mean of their probabilities;
+    ``slice_by``: a CSV with ``path`` and columns to slice by; ``errors``: a table and a page of why each wrong picture was wrong."""
+
+    compare: Path | None = None
+    average_groups: bool = False
+    slice_by: Path | None = None
+    errors: bool = False
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of pictures: ``table`` (n rows by path: sha256, label, predicted, group), ``proba`` (n, n_classes), ``attributes`` (n rows of
+    text) to slice by, ``facts`` (n rows: width and height where they are known)."""
+
+    table: pd.DataFrame
+    proba: np.ndarray
+    classes: list[str]
+    name: str
+    attributes: pd.DataFrame
+    facts: pd.DataFrame
+
+    @property
+    def known(self) -> np.ndarray:
+        """(n,) bool: the label is one of the model's classes."""
+        return self.table["label"].isin(self.classes).to_numpy()
+
+    def judged(self, which: np.ndarray) -> Judged:
+        """For intervals; ``which`` (n,) bool, of known labels."""
+        position = {label: i for i, label in enumerate(self.classes)}
+        part = self.table[which]
+        codes, chosen = (part[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+        return Judged(codes, chosen, -np.log(self.proba[which, codes]), part["group"].to_numpy(str))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written.
+
+    ``suspects``: pictures of the held-out part whose label is suspected; ``trusted``: the metrics without them, None where there are none.
+    ``slices``: see `models.slices`; ``comparison``: one sentence about ``--compare``, empty without.
+    """
+
+    metrics: dict[str, Any]
+    text: str
+    files: list[Path]
+    slices: pd.DataFrame
+    suspects: int = 0
+    trusted: dict[str, Any] | None = None
+    comparison: str = ""
+
+
+def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settings: EvaluationSettings | None = None) -> Evaluation:
+    """Score a saved model on the held-out part, or on any ``folder`` of labelled pictures. Writes PNGs, CSVs and a JSON."""
+    settings = settings or EvaluationSettings()
+    found = _predictions(workspace, model_file, folder, settings)
+    table, proba, classes, known = found.table, found.proba, found.classes, found.known
+    for label, n in table.loc[~known, "label"].value_counts().items():
+        what = f"label {label!r}, which the model does not know" if label else "no label (not in a sub-folder)"
+        workspace.notice(f"{n:,} picture{'s' if n > 1 else ''} with {what}: in the CSV, not in the figures")
+    truth, predicted = table.loc[known, "label"].to_numpy(object), table.loc[known, "predicted"].to_numpy(object)
+    scored = metrics(truth, predicted, proba[known], classes)
+    judged = found.judged(known)
+    error, reliability = calibration(proba[known].argmax(axis=1) == judged.codes, proba[known].max(axis=1))
+    scored |= {"intervals": _intervals(judged, classes, workspace.seed), "calibration_error": error,
+               "top_confusions": top_confusions(truth, predicted)}
+    missing = [label for label in classes if scored["per_class"][label]["support"] == 0]
+    if missing:
+        workspace.notice(f"no picture has the label {', '.join(map(repr, missing))}: macro-F1 is of the labels that were met (of all "
+                         f"{len(classes)}, the others counted as 0, it is {scored['macro_f1_of_all_classes']:.4f})")
+    if font_notice(classes):
+        workspace.notice(font_notice(classes))
+    slices = slice_table(found.attributes[known].reset_index(drop=True), judged, len(classes), workspace.seed)
+    files = [workspace.artifacts / "figures" / "confusion.png", workspace.artifacts / "figures" / "reliability.png",
+             workspace.artifacts / "evaluation.csv", workspace.artifacts / "evaluation.json", workspace.artifacts / "slices.csv"]
+    title = f"{found.name}: {scored['n']:,} pictures, macro-F1 {scored['macro_f1']:.3f}"
+    write_confusion(confusion(truth, predicted, classes), classes, title, files[0])
+    write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
+    outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
+    write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
+    write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[3])
+    write_table(slices, files[4])
+    doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
+    rest = ~doubtful[known]
+    trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
+    comparison = _comparison(workspace, found, _predictions(workspace, settings.compare, folder, settings)) if settings.compare else ""
+    if settings.errors:
+        files += _explained_errors(workspace, model_file, found, folder is None)
+    return Evaluation(scored, report_text(truth, predicted, classes), files, slices, int(doubtful.sum()), trusted, comparison)
+
+
+def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, settings: EvaluationSettings) -> Predictions:
+    found = (_held_out_predictions(workspace, model_file) if folder is None
+             else _folder_predictions(workspace, model_file, folder, settings.average_groups))
+    if settings.slice_by:
+        found = replace(found, attributes=found.attributes.join(_own_columns(found.table.index, settings.slice_by)))
+    if settings.average_groups:
+        mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
+        proba = np.exp(log_softmax(mean))
+        model, _ = load_model(model_file)
+        found = replace(found, proba=proba, table=found.table.assign(predicted=model.labels_of(proba)))
+    return found
+
+
+def _own_columns(paths: pd.Index, file: Path) -> pd.DataFrame:
+    """The user's columns of ``file``, as text, for these paths."""
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise ScratchworkError(f"--slice-by {file} cannot be read: {error}") from error
+    if "path" not in table or len(table.columns) < 2:
+        raise ScratchworkError(f"--slice-by {file} needs the column path and at least one more; it has {', '.join(table.columns)}")
+    own = table.drop_duplicates("path", keep="last").set_index("path").reindex(paths).fillna("")
+    if not (own != "").any(axis=None):
+        raise ScratchworkError(f"no path of --slice-by {file} is one of the evaluated pictures'; paths look like {paths[0]}")
+    return own.add_prefix("own: ")
+
+
+def _intervals(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
+    """Of macro-F1, micro-F1, log loss, and of F1 per class (None where there is nothing to tell)."""
+    draws = resampled(judged, len(classes), seed)
+    each = {label: interval(draws.f1[:, i]) for i, label in enumerate(classes)}
+    return {"macro_f1": interval(draws.macro_f1), "micro_f1": interval(draws.micro_f1), "log_loss": interval(draws.log_loss),
+            "per_class": {label: None if math.isnan(pair[0]) else pair for label, pair in each.items()}}
+
+
+def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, held_out: bool) -> list[Path]:
+    """errors.csv and errors.html: every wrong picture of a known label, and why (`models.errors`)."""
+    model, card = load_model(model_file)
+    if held_out and card.get("refit"):
+        raise ScratchworkError("--errors: the refitted model has learned the held-out pictures by now and cannot say why it was wrong; give "
+                               "--data DIR, or train without --refit")
+    workspace = replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
+    wrong = found.known & (found.table["label"] != found.table["predicted"]).to_numpy()
+    learned = pd.read_parquet(predictions_file(model_file), columns=["sha256", "label", "fold"]) if predictions_file(model_file).exists() else None
+    if learned is not None:
+        learned = learned[(learned["fold"] != TEST) | bool(card.get("refit"))]
+    if learned is None or not learned["sha256"].isin(workspace.store.index.index).all():
+        raise ScratchworkError(f"--errors: the pictures that {model_file} learned from are not in {workspace.artifacts / 'cache'}; run python "
+                               "cli.py features on them first")
+    table = found.table[wrong]
+    position = {label: i for i, label in enumerate(found.classes)}
+    true, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+    pictures, training = pictures_of(workspace, table["sha256"]), pictures_of(workspace, learned["sha256"])
+    near = neighbours(model, pictures, training, workspace.jobs)
+    near_labels = learned["label"].to_numpy(object)[near.positions]
+    explained = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
+                            model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
+                            _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
+    files = [workspace.artifacts / "errors.csv", workspace.artifacts / "errors.html"]
+    write_table(explained, files[0])
+    near_tiles = training.tiles[training.rows[near.positions]]
+    write_error_page(explained, pictures.tiles[pictures.rows], _heat(model, pictures, chosen), near_tiles, near_labels, near.distances,
+                     list(getattr(model, "bases_", {})), f"{found.name}: what went wrong", files[1])
+    return files
+
+
+def _content_px(pictures: Pictures, facts: pd.DataFrame) -> np.ndarray:
+    """(n,): the longer side of what is drawn, in the file's own pixels; endless where the file's size is not known."""
+    names = feature_names()
+    box = pictures.columns(np.array([names.index(f"background__box_{side}") for side in ("height", "width")]))
+    if not {"height", "width"} <= set(facts.columns):
+        return np.full(len(box), np.inf)
+    return np.nan_to_num((box * facts[["height", "width"]].to_numpy(float)).max(1), nan=np.inf)
+
+
+def _photographs(workspace: Workspace, pictures: Pictures, training: Pictures) -> np.ndarray:
+    """(n,) bool: photographs among drawings, as ``clean`` would find them in the training pictures and these together."""
+    rows = np.concatenate([training.rows, pictures.rows])
+    settings, _ = cleaning_card(workspace)
+    scores = photo_scores(pictures.features[rows], pictures.tiles, rows, settings.photo_method, settings.seed, workspace.jobs).score
+    return scores[len(training.rows):] < settings.photo_cut
+
+
+def _heat(model: Any, pictures: Pictures, chosen: np.ndarray) -> np.ndarray | None:
+    """Grad-CAM of the first network, where the model has one that can tell."""
+    network = getattr(model, "bases_", {}).get("cnn", model)
+    if not hasattr(network, "members_") or network.parameters.arch != "scratch":
+        return None
+    from models.grad_cam import looked_at
+
+    return looked_at(network.members_[0], network.parameters, len(network.classes_), pictures, chosen)
+
+
+def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -> str:
+    """One sentence: who is better, by how much, and whether chance does as much."""
+    if first.classes != second.classes:
+        raise ScratchworkError(f"--compare: {first.name} and {second.name} know other labels ({len(first.classes)} and {len(second.classes)}); "
+                               "train both on the same folder")
+    if set(first.table.index) != set(second.table.index):
+        raise ScratchworkError(f"--compare: {first.name} ({len(first.table):,} pictures) and {second.name} ({len(second.table):,}) held out other "
+                               "pictures; give --data DIR")
+    order = second.table.index.get_indexer(first.table.index)
+    second = replace(second, table=second.table.iloc[order].assign(group=first.table["group"]), proba=second.proba[order])
+    one, two = first.judged(first.known), second.judged(first.known)
+    told = difference(one, two, len(first.classes), workspace.seed)
+    only = [int(((a.codes == a.chosen) & (b.codes != b.chosen)).sum()) for a, b in ((one, two), (two, one))]
+    low, high = told["macro_f1_interval"]
+    verdict = "more than chance" if low > 0 or high < 0 else "no more than chance may do"
+    return (f"{first.name} has {told['macro_f1']:+.4f} macro-F1 ({low:+.4f} … {high:+.4f}) and {told['log_loss']:+.4f} log loss against "
+            f"{second.name} on {len(one.codes):,} pictures: {verdict}; it alone is right on {only[0]:,}, the other alone on {only[1]:,} "
+            f"(McNemar p = {told['mcnemar']:.2g})")
+
+
+def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.DataFrame:
+    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched."""
+    model, _ = load_model(model_file)
+    workspace = replace(workspace, settings=model.settings)
+    files: list[tuple[str, str]] = []  # (name for the table, file)
+    for path in paths:
+        if path.is_dir():
+            scan = scan_folder(path)
+            files += [(Path(path, p).as_posix(), str(Path(path, p))) for p in scan.files.index]
+        elif path.exists():
+            files.append((path.as_posix(), str(path)))
+        else:
+            raise ScratchworkError(f"{path} does not exist; give picture files or folders")
+    facts, parts = [], []
+    report = workspace.progress("predicting")
+    for start in range(0, len(files), PREDICT_BATCH):
+        requests = [Request(file) for _, file in files[start:start + PREDICT_BATCH]]
+        chunks = list(extract(requests, workspace.settings, workspace.jobs))
+        facts += [fact for chunk in chunks for fact in chunk.facts]
+        features = np.concatenate([chunk.features for chunk in chunks])
+        if len(features):
+            tiles = np.concatenate([chunk.tiles for chunk in chunks])
+            parts.append(model.proba_of(Pictures(features, tiles, np.arange(len(features))), workspace.jobs))
+        if report:
+            report(len(facts), len(files))
+    proba = np.full((len(files), len(model.classes_)), np.nan)
+    good = np.array([not fact.issue for fact in facts])
+    if parts:
+        proba[good] = np.concatenate(parts)
+    table = pd.DataFrame(proba, columns=model.classes_, index=pd.Index([name for name, _ in files], name="path"))
+    table["predicted"] = pd.Series("", index=table.index, dtype=object)
+    if good.any():
+        table.loc[good, "predicted"] = model.labels_of(proba[good])
+    table["issue"] = [fact.issue for fact in facts]
+    return table
+
+
+def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions:
+    """What the model said of the held-out part when it was trained, before any refit."""
+    _, card = load_model(model_file)  # refuses a damaged or foreign file even though its predictions are on disk
+    file = predictions_file(model_file)
+    if not file.exists():
+        raise ScratchworkError(f"{file} does not exist, so what this model said of its held-out part is not known; train again, or give --data DIR")
+    table = pd.read_parquet(file)
+    held_out = table[table["fold"] == TEST]
+    if held_out.empty:
+        raise ScratchworkError("no picture was held out when this model was trained (too few pictures); give --data DIR with other pictures")
+    if card.get("refit"):
+        workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
+    proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
+    known = workspace.artifacts / "manifest.parquet"
+    facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
+    group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
+    table = held_out[["sha256", "label", "predicted"]].assign(group=group)
+    return Predictions(table, proba, card["classes"], f"{model_file.stem} on its held-out part", _attributes(workspace, held_out["sha256"], facts),
+                       facts)
+
+
+def _attributes(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame) -> pd.DataFrame:
+    """What slices are made of (n rows of text): format, size, colour, brightness, photo score; empty where it is not known."""
+    found = pd.DataFrame(index=digests.index)
+    if "format" in facts:
+        found["format"] = facts["format"].fillna("").astype(object)
+        found["size px"] = bands((facts["width"].astype(float) * facts["height"].astype(float)) ** 0.5 // 1)
+        found["mean pixel"] = bands(facts["mean_pixel"].astype(float))
+    store = workspace.store
+    if digests.isin(store.index.index).all():
+        found["colourfulness"] = bands(pd.Series(store.features[store.rows_of(digests), feature_names().index("moments__chroma")], digests.index))
+    if (workspace.artifacts / "decisions.csv").exists():
+        score = read_decisions(workspace)["photo_score"].reindex(digests.index)
+        if score.notna().any():
+            found["photo score"] = bands(score)
+    return found
+
+
+def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:
+    """(n,) bool: the last cleaning suspects the label of the picture."""
+    if not (workspace.artifacts / "decisions.csv").exists():
+        return np.zeros(len(paths), bool)
+    return (read_decisions(workspace)["reason"].reindex(paths) == "wrong_label").to_numpy()
+
+
+def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, copies: bool) -> Predictions:
+    """Predictions for a folder of labelled pictures; the cache is used and filled. ``copies``: near duplicates are looked for and grouped."""
+    model, card = load_model(model_file)
+    workspace = replace(workspace, data=folder, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
+    scan = scan_folder(folder)
+    manifest, _ = extract_new(workspace, scan, pd.Series(dtype=str))
+    bad = manifest[manifest["issue"] != ""]
+    for path, issue in bad["issue"].head(5).items():
+        workspace.notice(f"{path}: {issue}")
+    if len(bad):
+        workspace.notice(f"{len(bad):,} file{'s' if len(bad) > 1 else ''} cannot be read and cannot be scored")
+    good = manifest[manifest["issue"] == ""]
+    if good.empty:
+        raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
+    _warn_of_training_pictures(workspace, model_file, card, good)
+    proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
+    table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
+    return Predictions(table, proba, card["classes"], f"{model_file.stem} on {folder.name}", _attributes(workspace, good["sha256"], good), good)
+
+
+def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:
+    """Groups of near duplicates among the pictures of a folder, found as ``clean`` finds them."""
+    return near_duplicates(workspace, readable, CleaningSettings())["group"]
+
+
+def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dict[str, Any], good: pd.DataFrame) -> None:
+    file = predictions_file(model_file)
+    if not file.exists():
+        return
+    seen = pd.read_parquet(file, columns=["sha256", "fold"])
+    if not card.get("refit"):
+        seen = seen[seen["fold"] != TEST]
+    n = int(good["sha256"].isin(seen["sha256"]).sum())
+    if n:
+        workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
+
+
+def last_trained(artifacts: Path) -> Path:
+    """The model file that was written last; ``lgbm.joblib`` where there is none."""
+    found = [file for file in (artifacts / f"{name}.joblib" for name in MODELS) if file.exists()]
+    return max(found, key=lambda file: file.stat().st_mtime_ns, default=artifacts / "lgbm.joblib")
