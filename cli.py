@@ -126,12 +126,21 @@ class Blends(StrEnum):
     stack = "stack"
 
 
+class Crops(StrEnum):
+    """What of a picture is looked at."""
+
+    none = "none"
+    garment = "garment"
+    garment_binary = "garment-binary"
+
+
 Data = Annotated[Path | None, typer.Option("--data", help="Folder with one sub-folder per label.", show_default="data/training, else data")]
 Artifacts = Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes.", show_default="physical cores")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are refused, with a row that says so.")]
+Crop = Annotated[Crops, typer.Option("--crop", help="Cut pictures to the garment in their middle, as a contest team did; give it to every command.")]
 ModelFile = Annotated[Path | None, typer.Option("--model", help="A saved model.", show_default="the one trained last")]
 
 DEFAULT_ARTIFACTS = Path("artifacts")
@@ -220,12 +229,12 @@ RECIPE = ("size", "width", "patch", "kernel_head", "views", "gray", "epochs", "b
 
 
 @app.command()
-def features(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
-             json_output: Json = False) -> None:
+def features(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS, crop: Crop = Crops.none, jobs: Jobs = None,
+             max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Scan the data folder and extract features, hashes and tiles; only new files are decoded."""
     import pipeline
 
-    with _trouble(), _workspace(data, artifacts, 0, jobs, max_pixels) as workspace:
+    with _trouble(), _workspace(data, artifacts, 0, jobs, max_pixels, crop) as workspace:
         done = pipeline.update_features(workspace)
         figures = pipeline.dataset_figures(workspace, done.manifest)
         table, dark = pipeline.summary(done.manifest)
@@ -256,7 +265,7 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
           group_level: Annotated[int, typer.Option("--group-level", min=0, help="Folder level whose names are groups (1 = label).")] = 0,
           apply: Annotated[Path | None, typer.Option("--apply", help="Write the kept pictures into this new folder.")] = None,
           explain: Annotated[str | None, typer.Option("--explain", help="Say why this picture was kept or left out.")] = None,
-          seed: Seed = 0, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+          crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Decide which pictures are left out: unreadable, duplicates, photographs, wrong labels. Each with a reason; no file is touched."""
     with _trouble():
         checks = tuple(check.value for check in Check if (not only or check in only) and check not in (skip or []))
@@ -265,7 +274,7 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
 
         settings = CleaningSettings(checks, radius, max_difference, turned, photo_method.value, photo_cut, allow_photos, drop_wrong_labels,
                                     label_precision, allow_empty, str(groups or ""), group_level, seed)
-        with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+        with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if explain:
                 print(pipeline.explanation(workspace, explain))
                 return
@@ -303,7 +312,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
                                                                             "right by the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
                                                     show_default="5; cnn --preset fast: one network, watched on the first of 5")] = None,
-          seed: Seed = 0, jobs: Jobs = None,
+          crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None,
           refit: Annotated[bool, typer.Option("--refit", help="Fit once more on ALL pictures after scoring, the held-out part included.")] = False,
           redraw: Annotated[bool, typer.Option("--redraw", help="Draw a new held-out part; earlier scores stop being comparable.")] = False,
           blend: Annotated[Blends | None, typer.Option("--blend", help="stack: how the base models become one.", show_default="stack")] = None,
@@ -337,7 +346,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
 
         if model == Model.cnn and folds is None:
             folds = usual_folds(preset.value, arch.value)
-        with _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+        with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if model == Model.stack:
                 plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
                                           _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}),
@@ -359,7 +368,8 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                     out: Annotated[Path | None, typer.Option("--out", help="The PNG.", show_default="ARTIFACTS/figures/augmentation.png")] = None,
                     pictures: Annotated[int, typer.Option("--pictures", min=1, help="Rows of the sheet.")] = 8,
                     versions: Annotated[int, typer.Option("--versions", min=1, help="Changed versions of each picture.")] = 8,
-                    seed: Seed = 0, jobs: Jobs = None, preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None,
+                    crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, preset: Preset = Presets.fast, arch: Arch = Archs.scratch,
+                    size: Size = None,
                     gray: Gray = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
                     upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
                     cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
@@ -368,7 +378,7 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
     chosen = _chosen(locals())
     import pipeline
 
-    with _trouble(), _workspace(data, artifacts, seed, jobs, max_pixels) as workspace:
+    with _trouble(), _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
         file = out or artifacts / "figures" / "augmentation.png"
         parameters = _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed})
         for path in pipeline.augment_preview(workspace, parameters, pictures, versions, file):
@@ -479,12 +489,11 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         made = make_demo_set(data, seed)
         print(f"{len(made.truth):,} files in {len(made.labels)} labels")
         print("\n== features")
-        features(data, artifacts, jobs, DEFAULT_MAX_PIXELS, False)
+        features(data, artifacts, jobs=jobs)
         print("\n== train --model lgbm")
         train(Model.lgbm, data, artifacts, seed=seed, jobs=jobs)
         print("\n== clean")
-        clean(data, artifacts, None, None, DEFAULT_RADIUS, DEFAULT_MAX_DIFFERENCE, False, PhotoMethod.gmm, DEFAULT_PHOTO_CUT, False,
-              DEFAULT_LABEL_PRECISION, False, False, None, 0, None, None, seed, jobs, DEFAULT_MAX_PIXELS, False)
+        clean(data, artifacts, only=None, skip=None, seed=seed, jobs=jobs)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", artifacts=artifacts, jobs=jobs)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
@@ -518,7 +527,8 @@ def _trouble(again: str = "what was extracted so far is kept, run the same comma
 
 
 @contextmanager
-def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, max_pixels: int) -> Iterator["Workspace"]:
+def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, max_pixels: int,
+               crop: Crops = Crops.none) -> Iterator["Workspace"]:
     """A workspace that shows its progress on stderr."""
     import joblib
     from rich.console import Console
@@ -537,7 +547,8 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
             return lambda done, total: bars.update(bar, completed=done, total=total)
 
         yield pipeline.Workspace(data if data is not None else pipeline.default_data(), artifacts, seed,
-                                 jobs or joblib.cpu_count(only_physical_cores=True), ExtractionSettings(max_pixels=max_pixels), _say, stage)
+                                 jobs or joblib.cpu_count(only_physical_cores=True), ExtractionSettings(max_pixels=max_pixels, crop=crop.value),
+                                 _say, stage)
 
 
 def _chosen(given: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@
     data = ["data/training"]       # several sets are repetitions, as seeds are
     seeds = [0, 1, 2]
     time_limit_min = 90            # no run is started later
-    refit_best = true
+    refit_best = true              # or the name of a setting
 
     [base]                         # options of train, and of clean under clean.…, as the command line has them
     model = "lgbm"
@@ -59,7 +59,7 @@ TOP = {"title", "metric", "judged_on", "data", "test", "seeds", "time_limit_min"
 NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch"}
 LGBM = {"balance", "trust_labels"}
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
-OPTIONS = {"model", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
+OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
 Options = dict[str, Any]
 
 
@@ -75,7 +75,7 @@ class Plan:
     test: Path | None
     seeds: tuple[int, ...]
     time_limit_min: float
-    refit_best: bool
+    refit_best: str  # the setting that is fitted on everything in the end, "best" for the best one, empty for none
     settings: dict[str, Options]
     factors: dict[str, dict[str, str]]
 
@@ -120,8 +120,12 @@ def read_plan(file: Path, default_data: Path) -> Plan:
     data = content.get("data", [str(default_data)])
     folders = tuple(Path(d) for d in ([data] if isinstance(data, str) else data))
     test = Path(content["test"]) if "test" in content else None
+    wish = content.get("refit_best", False)
+    refit = ("best" if wish else "") if isinstance(wish, bool) else str(wish)
+    if refit not in ("", "best", *settings):
+        raise ScratchworkError(f"{file}: refit_best {refit!r} is no setting; give true or one of {', '.join(settings)}")
     return Plan(file.stem, content.get("title", file.stem), metric, judged_on, folders, test, tuple(content.get("seeds", [0])),
-                float(content.get("time_limit_min", math.inf)), bool(content.get("refit_best", False)), settings, factors)
+                float(content.get("time_limit_min", math.inf)), refit, settings, factors)
 
 
 def _settings(base: Options, cross: Options, named: list[dict[str, Any]]) -> tuple[dict[str, Options], dict[str, dict[str, str]]]:
@@ -156,7 +160,7 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
             continue
         else:
             workspace.notice(told)
-            _one_run(own, plan, name, options, folder / "splits" / f"{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]}.{seed}.csv")
+            _one_run(own, plan, name, options, folder / "splits" / f"{_split_digest(seen[data], seed, options)}.csv")
         results.append({**json.loads((own.artifacts / "result.json").read_text(encoding="utf-8")), "setting": name, "folder": own.artifacts})
     if not results:
         raise ScratchworkError(f"no run of {plan.name} was started within its time_limit_min of {plan.time_limit_min:g}")
@@ -168,12 +172,12 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     write_table(effects, files[2])
     write_comparison(table, plan.metric, plan.title, files[3])
     if plan.refit_best:
-        files.append(_best(workspace, plan, str(table.index[0]), folder / "best"))
+        files.append(_best(workspace, plan, str(table.index[0]) if plan.refit_best == "best" else plan.refit_best, folder / "best"))
     return Outcome(table, effects, missing, files)
 
 
 def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, split: Path) -> None:
-    """Clean, train, score; ``result.json`` is written last, so that a run that broke off is run again. All settings share one split."""
+    """Clean, train, score; ``result.json`` is written last, so that a run that broke off is run again. Settings that group alike share a split."""
     if split.exists():
         workspace.artifacts.mkdir(parents=True, exist_ok=True)
         shutil.copy(split, workspace.artifacts / "split.csv")
@@ -192,6 +196,7 @@ def _trained(workspace: Workspace, options: Options, refit: bool) -> TrainOutcom
     model = options.get("model", "lgbm")
     if model not in MODELS:
         raise ScratchworkError(f"model {model!r} is unknown; choose one of {', '.join(MODELS)}")
+    workspace = replace(workspace, settings=replace(workspace.settings, crop=options.get("crop", "none")))
     cleaning = {name.removeprefix("clean."): value for name, value in options.items() if name.startswith("clean.")}
     if cleaning:
         pipeline.clean(workspace, _cleaning(cleaning))
@@ -274,14 +279,20 @@ def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def _best(workspace: Workspace, plan: Plan, name: str, folder: Path) -> Path:
-    """The best setting fitted once more on all pictures of the first data folder."""
-    workspace.notice(f"best: {name}; fitting it on everything")
+    """One setting fitted once more on all pictures of the first data folder."""
+    workspace.notice(f"fitting {name!r} on everything")
     own = replace(workspace, data=plan.data[0], seed=plan.seeds[0], artifacts=folder, cache=workspace.artifacts / "cache")
     return _trained(own, plan.settings[name], refit=True).model_file
 
 
 def _run_digest(data: str, seed: int, options: Options) -> str:
     return hashlib.sha256(json.dumps([data, seed, options], sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _split_digest(data: str, seed: int, options: Options) -> str:
+    """Of everything on which the held-out part and the folds may depend, but for what cleaning leaves."""
+    content = [data, seed, *(options.get(name) for name in ("folds", "clean.groups", "clean.group_level"))]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def _data_signature(data: Path) -> str:

@@ -283,7 +283,7 @@ def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.Dat
 
 def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions:
     """What the model said of the held-out part when it was trained, before any refit."""
-    _, card = load_model(model_file)  # refuses a damaged or foreign file even though its predictions are on disk
+    model, card = load_model(model_file)  # refuses a damaged or foreign file even though its predictions are on disk
     file = predictions_file(model_file)
     if not file.exists():
         raise ScratchworkError(f"{file} does not exist, so what this model said of its held-out part is not known; train again, or give --data DIR")
@@ -294,6 +294,7 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     if card.get("refit"):
         workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
     proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
+    workspace = replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
     known = workspace.artifacts / "manifest.parquet"
     facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
     group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]

@@ -4,8 +4,8 @@
     python benchmarks/cnn.py speed  [--data DIR] [--artifacts DIR] [--size 64] [--rounds 3] [--threads 2]
     python benchmarks/cnn.py ablate [--data DIR] [--artifacts DIR] [--preset fast] [--seeds 1] [--only NAME …] [--epochs N]
 
-`speed` trains `scratch` and `camp` at one size for whole epochs in turn, on the same pictures, in one process; the best round of each
-counts. Whole epochs: order, augmentation, forward, backward, step; not the validation. Also at float32, for processors without
+`speed` trains `scratch` and `camp` at one size, and the preset at its own, for whole epochs in turn, on the same pictures, in one process;
+the best round of each counts. Whole epochs: order, augmentation, forward, backward, step; not the validation. Also at float32, for processors without
 bfloat16. `ablate` trains the preset once as it is and once per change of `ABLATIONS`, watched on the first fold of the training
 part, never on a test part; figures are means over the seeds, with the standard deviation where there are several.
 
@@ -37,14 +37,20 @@ from models.recipes import CnnParameters, cnn_parameters
 PRESET = "fast"
 ABLATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "small pictures first": {"progressive": True},
-    "80 px": {"size": 80},
+    "softmax only": {"kernel_head": False},
+    "three views": {"views": 3},
+    "patches of 4 px": {"patch": 4},
+    "64 px": {"size": 64},
     "96 px": {"size": 96},
-    "width 96": {"width": 96},
+    "small pictures first": {"progressive": True},
+    "width 16": {"width": 16},
+    "width 64": {"width": 64},
     "batches of 32": {"batch": 32},
     "learning rate 4e-3": {"learning_rate": 4e-3},
-    "weight decay 0.2": {"weight_decay": 0.2},
-    "twice as long": {"epochs": 64},
+    "weight decay 0.05": {"weight_decay": 0.05},
+    "weight decay 0.5": {"weight_decay": 0.5},
+    "half as long": {"epochs": 14},
+    "twice as long": {"epochs": 56},
     "moving average over 3 epochs": {"average_epochs": 3.0},
     "no moving average": {"average_epochs": 0.0},
     "no smoothing": {"smoothing": 0.0},
@@ -94,14 +100,16 @@ def speed(chosen: argparse.Namespace) -> None:
     one_epoch = {"epochs": 1, "progressive": False, "size": chosen.size}
     sides = {f"{arch} {precision}": cnn_parameters(PRESET, arch, {**one_epoch, "precision": precision})
              for arch in ("scratch", "camp") for precision in ("auto", "float32")}
+    preset = cnn_parameters(PRESET, chosen={"epochs": 1, "progressive": False})
+    sides[f"preset auto, at its own {preset.size} px"] = preset
     best: dict[str, float] = {}
     for number in range(chosen.rounds):
         for name, p in sides.items():
             best[name] = min(best.get(name, np.inf), epoch_seconds(task, p))
             print(f"round {number + 1} of {chosen.rounds}: {name}: {best[name]:.1f} s", file=sys.stderr, flush=True)
     for name, seconds in best.items():
-        reference = best[f"camp {name.split()[1]}"]
-        print(json.dumps({"side": name, "size_px": chosen.size, "pictures": len(task.codes), "seconds_per_epoch": round(seconds, 2),
+        reference = best["camp float32" if "float32" in name else "camp auto"]
+        print(json.dumps({"side": name, "size_px": sides[name].size, "pictures": len(task.codes), "seconds_per_epoch": round(seconds, 2),
                           "pictures_per_s": round(len(task.codes) / seconds), "of_camp": round(seconds / reference, 3)}), flush=True)
 
 

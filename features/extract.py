@@ -5,7 +5,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ import cv2
 import joblib
 import numpy as np
 
-from features.errors import UnreadablePicture
+from features.errors import ScratchworkError, UnreadablePicture
 from features.families import feature_matrix, feature_names
+from features.garment import CROPS, cropped
 from features.hashes import perceptual_hash
 from features.images import DEFAULT_MAX_PIXELS, Picture, read_picture
 from features.tile import TILE_PX, make_tile
@@ -27,14 +28,19 @@ HASH_BYTES = 32
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """What shapes the numbers; saved inside every model. ``max_pixels`` only decides what is refused."""
+    """What shapes the numbers; saved inside every model. ``crop``: one of `features.garment.CROPS`; ``max_pixels`` only decides what is refused."""
 
     trim: bool = True
     max_pixels: int = DEFAULT_MAX_PIXELS
+    crop: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.crop not in CROPS:
+            raise ScratchworkError(f"crop {self.crop!r} is unknown; choose one of {', '.join(CROPS)}")
 
     def fingerprint(self) -> str:
         """16 hex digits that name everything on which the numbers depend."""
-        shaped = f"{EXTRACTION_VERSION} {TILE_PX} {self.trim} {','.join(feature_names())}"
+        shaped = f"{EXTRACTION_VERSION} {TILE_PX} {self.trim} {','.join(feature_names())}{'' if self.crop == 'none' else f' {self.crop}'}"
         return hashlib.sha256(shaped.encode()).hexdigest()[:16]
 
 
@@ -86,7 +92,7 @@ def extract_chunk(requests: list[Request], settings: ExtractionSettings) -> Extr
     """
     cv2.setNumThreads(1)
     read = [read_file(request, settings) for request in requests]
-    views = [make_view(picture, settings.trim) for _, picture, _ in read if picture is not None]
+    views = [make_view(replace(picture, rgb=cropped(picture.rgb, settings.crop)), settings.trim) for _, picture, _ in read if picture is not None]
     return Extracted([facts for facts, _, _ in read], feature_matrix(views),
                      np.array([perceptual_hash(view.half_rgb) for view in views], np.uint8).reshape(-1, HASH_BYTES),
                      np.array([view.tile.rgb for view in views], np.uint8).reshape(-1, TILE_PX, TILE_PX, 3), [known for _, _, known in read])
@@ -111,4 +117,5 @@ def read_file(request: Request, settings: ExtractionSettings) -> tuple[Facts, Pi
 
 def read_tile(file: str, settings: ExtractionSettings, side_px: int) -> np.ndarray:
     """The tile of one file at another side, (side_px, side_px, 3) uint8. Raises OSError and `UnreadablePicture`."""
-    return make_tile(read_picture(Path(file).read_bytes(), settings.max_pixels).rgb, settings.trim, side_px).rgb
+    rgb = read_picture(Path(file).read_bytes(), settings.max_pixels).rgb
+    return make_tile(cropped(rgb, settings.crop), settings.trim, side_px).rgb

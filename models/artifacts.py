@@ -65,7 +65,7 @@ def read_card(file: Path) -> dict:
 
 def settings_card(settings: ExtractionSettings) -> dict:
     """The extraction's part of a sidecar."""
-    return {"extraction": settings.fingerprint(), "trim": settings.trim, "max_pixels": settings.max_pixels}
+    return {"extraction": settings.fingerprint(), "trim": settings.trim, "crop": settings.crop, "max_pixels": settings.max_pixels}
 
 
 def write_json(content: dict, file: Path) -> None:

@@ -15,6 +15,7 @@ from models.pictures import Pictures
 NEIGHBOURS = 3
 CHUNK = 512  # pictures whose distances are in memory at once
 FAR = 0.95  # quantile of the training pictures' distance to their nearest
+SAME = 0.3  # of that distance: nearer pictures show the same
 SMALL_PX = 40  # side of the drawing in the file
 SURE, DENIED = 0.8, 0.05  # probability of the predicted and of the true label, from which the label is doubted
 CLOSE = 0.5  # share of the predicted label's probability that the true one has
@@ -69,7 +70,9 @@ def error_table(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, cla
     table["nearest"] = [", ".join(f"{label} {distance:.2f}" for label, distance in zip(*pair, strict=True))
                         for pair in zip(near_labels, near.distances, strict=True)]
     alike = (near_labels == np.asarray(predicted, dtype=object)[:, None]).sum(1)
+    copied = (near.distances[:, 0] < SAME * near.far) & (near_labels[:, 0] == np.asarray(predicted, dtype=object))
     rules = [(photo, "a photograph"),
+             (copied, "a training picture just like it has the other label"),
              ((table["p_predicted"] >= SURE) & (table["p_true"] < DENIED) & (alike >= 2), "label doubtful"),
              (content_px < SMALL_PX, "too small"),
              (near.distances[:, 0] > near.far, "unlike anything in training"),

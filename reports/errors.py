@@ -79,7 +79,7 @@ def _overlaid(tile: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """(S, S, 3) uint8 with the heat (H, W) in [0, 1] over it: what did not matter fades to gray, what did turns orange."""
     weight = cv2.resize(heat, tile.shape[1::-1], interpolation=cv2.INTER_LINEAR)[:, :, None]
     gray = 0.4 * tile.mean(2, keepdims=True) + 0.6 * 200
-    return np.clip((1 - weight) * gray + weight * (0.6 * tile + 0.4 * np.array([255, 120, 0])), 0, 255).astype(np.uint8)
+    return np.clip((1 - weight) * gray + weight * (0.4 * tile + 0.6 * np.array([255, 120, 0])), 0, 255).astype(np.uint8)
 
 
 def _inline(tile: np.ndarray) -> str:

@@ -32,7 +32,7 @@ def test_the_nearest_are_the_nearest(X: np.ndarray, among: np.ndarray, k: int) -
     assert np.take_along_axis(matrix, positions, 1) == pytest.approx(distances, abs=1e-3)
 
 
-def table_of(n: int = 1, p_true: float = 0.3, p_predicted: float = 0.6, photo: bool = False, px: float = 200, distance: float = 0.1,
+def table_of(n: int = 1, p_true: float = 0.3, p_predicted: float = 0.6, photo: bool = False, px: float = 200, distance: float = 0.3,
              near: tuple[str, ...] = ("cat", "cat", "emu")) -> pd.DataFrame:
     """n pictures, cats taken for 개."""
     proba = np.tile([p_true, p_predicted, 1 - p_true - p_predicted], (n, 1))
@@ -45,6 +45,7 @@ def table_of(n: int = 1, p_true: float = 0.3, p_predicted: float = 0.6, photo: b
     ({"photo": True, "px": 5}, "a photograph"),
     ({"p_true": 0.01, "p_predicted": 0.95, "near": ("개", "개", "cat")}, "label doubtful"),
     ({"p_true": 0.01, "p_predicted": 0.95}, "unclear"),
+    ({"distance": 0.05, "near": ("개", "cat", "cat")}, "a training picture just like it has the other label"),
     ({"px": 20}, "too small"),
     ({"distance": 0.9}, "unlike anything in training"),
     ({"p_true": 0.4, "p_predicted": 0.5}, "near the other class"),

@@ -28,6 +28,7 @@ def plan_of(folder: Path, text: str) -> Plan:
     ("[[setting]]\nname = 'x'\nclean.skipp = []", "unknown key 'clean.skipp'; did you mean 'clean.skip'"),
     ("metric = 'f2'", "metric 'f2' is unknown; choose one of macro_f1"),
     ("judged_on = 'test'", 'judged_on = "test" needs test = '),
+    ("refit_best = 'none such'", "refit_best 'none such' is no setting; give true or one of base"),
     ("= 3", "is not TOML"),
 ])
 def test_what_is_wrong_in_a_plan_is_named(tmp_path: Path, text: str, said: str) -> None:

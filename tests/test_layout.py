@@ -17,6 +17,7 @@ from cleaning.balance import BALANCES
 from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.photos import METHODS
 from features import images
+from features.garment import CROPS
 from models import MODELS, recipes
 from models.blending import BLENDS
 
@@ -190,6 +191,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
         cli.DEFAULT_RADIUS, cli.DEFAULT_MAX_DIFFERENCE, cli.DEFAULT_PHOTO_CUT, cli.DEFAULT_LABEL_PRECISION)
     assert tuple(cli.Model) == MODELS
     assert tuple(cli.Blends) == BLENDS
+    assert tuple(cli.Crops) == CROPS
     assert tuple(cli.Presets) == tuple(recipes.PRESETS)
     assert tuple(cli.Archs) == recipes.ARCHITECTURES
     for shown, known in ((cli.Losses, "loss"), (cli.Optimizers, "optimizer"), (cli.Watches, "watch"), (cli.Devices, "device"),
