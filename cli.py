@@ -306,8 +306,8 @@ def decide(path: Annotated[str, typer.Argument(help="A picture, as decisions.csv
 @app.command()
 def train(model: Annotated[Model, typer.Option("--model", help="What to train.")] = Model.lgbm, data: Data = None,
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
-          balance: Annotated[Balance | None, typer.Option("--balance", help="lgbm: against class imbalance, inside training folds only.",
-                                                          show_default="class-weight")] = None,
+          balance: Annotated[Balance | None, typer.Option("--balance", help="Against class imbalance, inside training folds only; cnn: undersample.",
+                                                          show_default="lgbm: class-weight")] = None,
           trust_labels: Annotated[bool, typer.Option("--trust-labels", help="lgbm: learn from labels too that are more probably wrong than "
                                                                             "right by the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
@@ -334,8 +334,9 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
     with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model != Model.lgbm)):
         if model != Model.stack and (blend is not None or keep_bases):
             raise ScratchworkError(f"{'--keep-bases' if keep_bases else '--blend'}: for --model stack only")
-        if model == Model.cnn and balance is not None:
-            raise ScratchworkError("--balance is for --model lgbm; a network has --sampling, --loss and --logit-adjustment")
+        if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
+            raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
+                                   "--logit-adjustment")
         if model == Model.cnn and trust_labels:
             raise ScratchworkError("--trust-labels is for --model lgbm; a network learns from every label that clean keeps")
         if model == Model.lgbm and (chosen or resume):
@@ -561,7 +562,7 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
     if model == Model.cnn:
         from models.recipes import cnn_parameters
 
-        return cnn_parameters(preset.value, arch.value, chosen)
+        return cnn_parameters(preset.value, arch.value, {**chosen, "undersample": balance == Balance.undersample})
     from models.lgbm import LgbmParameters
 
     return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
@@ -719,8 +720,11 @@ def _print_leaderboard(card: dict[str, Any]) -> None:
         rows.append([row["name"], f"{own['macro_f1']:.3f} ({_range(own['macro_f1_interval'])})", gain,
                      f"{own['log_loss']:.3f} ({_range(own['log_loss_interval'])})",
                      *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
+    c = card["calibration"]
     print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain over {card['best_base']}, the best base")
     _print_table(["model", "macro-F1", "gain", "log loss", "held-out macro-F1", "held-out log loss"], rows, left=["model"])
+    print(f"calibration of {card['parameters']['blend']}: log loss {c['log_loss_before']:.4f} before, {c['log_loss_after']:.4f} after; "
+          f"calibration error {c['error_before']:.3f} before, {c['error_after']:.3f} after")
 
 
 def _range(pair: Sequence[float], shown: str = ".3f") -> str:

@@ -56,8 +56,9 @@ from reports.experiments import write_comparison, write_markdown
 METRICS = ("macro_f1", "micro_f1", "log_loss")
 PARTS = ("out_of_fold", "held_out", "test")
 TOP = {"title", "metric", "judged_on", "data", "test", "seeds", "time_limit_min", "refit_best", "base", "cross", "setting"}
-NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch"}
+NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch", "undersample"}
 LGBM = {"balance", "trust_labels"}
+NETWORK_BALANCES = ("none", "undersample")
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
 OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
 Options = dict[str, Any]
@@ -204,6 +205,10 @@ def _trained(workspace: Workspace, options: Options, refit: bool) -> TrainOutcom
     network = cnn_parameters(preset, arch, {**{name: value for name, value in options.items() if name in NETWORK}, "seed": workspace.seed})
     folds = options.get("folds")
     if model == "cnn":
+        if options.get("balance", "none") not in NETWORK_BALANCES:
+            raise ScratchworkError(f"balance {options['balance']!r} is not for a network; choose one of {', '.join(NETWORK_BALANCES)}, or use "
+                                   "sampling, loss, logit_adjustment")
+        network = replace(network, undersample=options.get("balance") == "undersample")
         return pipeline.train(workspace, usual_folds(preset, arch) if folds is None else folds, network, refit)
     from models.lgbm import LgbmParameters
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
@@ -58,20 +59,20 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
         decision, proba, chosen = decided_by_others(raw, codes, fold, part)
         model = CnnClassifier(replace(p, device="auto"), settings)
-        if conduct.refit:
-            members = _refitted(pictures, codes, len(classes), p, fitted, conduct)
+        last = _refitted(pictures, codes, len(classes), p, fitted, conduct) if conduct.refit else fitted
+        members = [one.member for one in last]
     predicted = np.array([*classes, ""], dtype=object)[chosen]
-    learned = conduct.refit | np.any([(fold >= 0) & (fold != k) for k in watched_folds], axis=0)
     return Trained(model.adopt(classes, members, decision), proba, predicted,
-                   {"trained_on": int(learned.sum()), **_told(fitted, watched_folds, device.type)})
+                   {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))), **_told(fitted, watched_folds, device.type)})
 
 
 class Finished(NamedTuple):
-    """A network that is done: what predicts, every epoch, and the epoch (from 1) whose weights these are."""
+    """A network that is done: what predicts, every epoch, the epoch (from 1) whose weights these are, and the positions that it learned from."""
 
     member: Member
     history: list[Epoch]
     best: int
+    learned: np.ndarray
 
 
 def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,
@@ -81,11 +82,14 @@ def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.nda
     if labels < 2:
         raise ScratchworkError(f"{name} would learn from {learn.sum()} pictures of {labels} label; at least two labels are needed: add pictures or "
                                "give other --folds")
-    task = Task(pictures.take(learn), codes[learn], pictures.take(watch), codes[watch], n_classes, number)
+    rows = np.flatnonzero(learn)
+    if p.undersample:
+        rows = rows[undersampled_rows(codes[rows], p.seed)]
+    task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number)
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {asdict(p)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
-    return Finished(member_of(fitted, task, p), fitted.history, fitted.best)
+    return Finished(member_of(fitted, task, p), fitted.history, fitted.best, rows)
 
 
 def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
@@ -96,11 +100,12 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
     return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
 
 
-def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Finished], conduct: Conduct) -> list[Member]:
+def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Finished],
+              conduct: Conduct) -> list[Finished]:
     """As many networks as before, on everything, for as many epochs as were best."""
     everything, nothing = np.ones(len(codes), bool), np.zeros(len(codes), bool)
     p = replace(p, patience=0, keep_best=False)
-    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}").member
+    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}")
             for i in range(len(fitted))]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from features.extract import ExtractionSettings
 from models.blending import BLENDS, Blend, Said, blended_out_of_fold
 from models.classifier import PictureClassifier
-from models.decision import Decision, decided_by_others
+from models.decision import Decision, decided_by_others, log_softmax
+from models.evaluation import calibration
 from models.intervals import Judged, difference, figures, macro_f1
 from models.pictures import Examples
 from models.stack import StackClassifier, StackParameters, scalars_of
@@ -28,8 +29,9 @@ class Base(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A base or a blend of them: its calibrated probabilities (n, n_classes) and codes (n,), and the decision for what comes."""
+    """A base or a blend of them: ``raw`` log-probabilities and calibrated probabilities (n, n_classes), codes (n,), the decision for what comes."""
 
+    raw: np.ndarray
     proba: np.ndarray
     chosen: np.ndarray
     decision: Decision
@@ -52,13 +54,22 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
     blend = blends[parameters.blend]
     model = StackClassifier(parameters, settings).adopt(classes, {base.name: base.model for base in bases}, blend, own.decision)
     told = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
-            "leaderboard": leaderboard}
+            "calibration": _calibration(own, codes, inside), "leaderboard": leaderboard}
     return Trained(model, own.proba, np.array(classes, dtype=object)[own.chosen], told)
 
 
 def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:
     decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
-    return Candidate(proba, chosen, decision)
+    return Candidate(raw, proba, chosen, decision)
+
+
+def _calibration(candidate: Candidate, codes: np.ndarray, which: np.ndarray) -> dict[str, float]:
+    """Log loss and calibration error of ``which`` (n,) bool, before and after temperature and prior were fitted on the other folds."""
+    told = {}
+    for when, proba in (("before", np.exp(log_softmax(candidate.raw[which]))), ("after", candidate.proba[which])):
+        told[f"log_loss_{when}"] = float(-np.log(proba[np.arange(len(proba)), codes[which]]).mean())
+        told[f"error_{when}"] = calibration(proba.argmax(1) == codes[which], proba.max(1))[0]
+    return told
 
 
 def _judged(candidate: Candidate, examples: Examples, which: np.ndarray) -> Judged:

@@ -99,6 +99,8 @@ def test_the_leaderboard_says_what_stacking_bought() -> None:
     rows = {row["name"]: row for row in told["leaderboard"]}
     assert list(rows) == ["strong", "weak", *BLENDS]
     assert told["best_base"] == "strong"
+    assert told["calibration"]["log_loss_after"] <= told["calibration"]["log_loss_before"] + 0.01
+    assert told["calibration"]["error_after"] < 0.06
     assert rows["strong"]["out_of_fold"]["gain"]["macro_f1"] == 0
     for part in ("out_of_fold", "held_out"):
         assert rows["stack"][part]["log_loss"] < rows["strong"][part]["log_loss"] - 0.03

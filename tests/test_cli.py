@@ -492,7 +492,7 @@ def test_augmentation_can_be_looked_at(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "said"), [
     pytest.param(["train", "--model", "stack", "--keep-bases"], "--keep-bases: there is no ", id="no models to stack"),
     pytest.param(["train", "--blend", "mean"], "--blend: for --model stack only", id="an option of the stack"),
-    pytest.param(["train", "--model", "cnn", "--balance", "smote"], "--balance is for --model lgbm", id="a remedy of the other model"),
+    pytest.param(["train", "--model", "cnn", "--balance", "smote"], "--balance smote is for --model lgbm", id="a remedy of the other model"),
     pytest.param(["train", "--epochs", "3", "--resume"], "--epochs, --resume: for --model cnn and stack only", id="options of the other model"),
     pytest.param(["evaluate"], "make it with: python cli.py train", id="no model"),
     pytest.param(["predict", "missing.png"], "does not exist", id="no model and no picture"),

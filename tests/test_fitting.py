@@ -261,6 +261,17 @@ def test_probabilities_are_of_pictures_not_learned_from(tmp_path: Path, every_fo
     assert os.listdir(tmp_path) == []
 
 
+def test_undersampling_thins_what_is_learned_from_only(tmp_path: Path) -> None:
+    """Of 24 to 6 pictures a network learns from fewer of the larger class; every picture is judged all the same."""
+    pictures, _ = drawings(30)
+    codes = (np.arange(30) % 5 == 0).astype(int)
+    examples = Examples(pictures, codes, np.arange(30), np.arange(30) % 3, np.zeros(30, bool))
+    conduct = Conduct(tmp_path, "digest", True, True, False, 1, lambda line: None)
+    found = {thin: train_cnn(examples, ["L0", "L1"], replace(SMALL, undersample=thin), ExtractionSettings(), conduct) for thin in (False, True)}
+    assert [found[thin].told["trained_on"] for thin in (False, True)] == [30, 12]
+    assert found[True].judged.all()
+
+
 def test_refit_changes_the_model_and_not_the_scores(tmp_path: Path) -> None:
     """The probabilities are those from before; the networks are others, as many as before."""
     plain, _ = train_small(tmp_path)
