@@ -393,8 +393,8 @@ def _with_pseudo_labels(workspace: Workspace, plan: StackPlan, data: LearningDat
     found, _ = extract_new(own, scan_folder(own.data), pd.Series(dtype=str))
     fresh = found[(found["issue"] == "") & ~found["sha256"].isin(read_manifest(workspace)["sha256"])].drop_duplicates("sha256")
     if fresh.empty:
-        raise ScratchworkError(f"--pseudo-label {plan.pseudo_label}: none of its {len(found):,} files is a readable picture that is not in {workspace.data} "
-                               "already")
+        raise ScratchworkError(f"--pseudo-label {plan.pseudo_label}: none of its {len(found):,} files is a readable picture that is not in "
+                               f"{workspace.data} already")
     data = replace(data, pictures=pictures_of(workspace, data.kept["sha256"]))  # the cache has grown
     asked = replace(data, unlabelled=Unlabelled(pictures_of(own, fresh["sha256"]), None, plan.pseudo_floor, plan.pseudo_cap))
     boosted = _train_lgbm(workspace, asked, plan.lgbm, False)[1]
