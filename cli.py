@@ -318,6 +318,10 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           blend: Annotated[Blends | None, typer.Option("--blend", help="stack: how the base models become one.", show_default="stack")] = None,
           keep_bases: Annotated[bool, typer.Option("--keep-bases", help="stack: take lgbm and cnn as they were trained, whatever the options; "
                                                                         "refused where they are of other data.")] = False,
+          pseudo_label: Annotated[Path | None, typer.Option("--pseudo-label", help="stack: a folder of pictures without labels that join training "
+                                                                                   "with what a first stack says of them.")] = None,
+          pseudo_floor: Annotated[float, typer.Option("--pseudo-floor", min=0, max=1, help="How sure it must be of them.")] = 0.9,
+          pseudo_cap: Annotated[float, typer.Option("--pseudo-cap", min=0, help="Most of them, per labelled picture.")] = 0.5,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
           preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, patch: Patch = None,
           kernel_head: KernelHeads = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
@@ -332,8 +336,11 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())
     with _trouble(*["whole epochs are kept, run the same command with --resume to go on"] * (model != Model.lgbm)):
-        if model != Model.stack and (blend is not None or keep_bases):
-            raise ScratchworkError(f"{'--keep-bases' if keep_bases else '--blend'}: for --model stack only")
+        of_stack = {"--keep-bases": keep_bases, "--blend": blend, "--pseudo-label": pseudo_label}
+        if model != Model.stack and any(of_stack.values()):
+            raise ScratchworkError(f"{', '.join(name for name, value in of_stack.items() if value)}: for --model stack only")
+        if keep_bases and pseudo_label:
+            raise ScratchworkError("--keep-bases and --pseudo-label: the bases are trained anew with the pictures that join them; give one of them")
         if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
             raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
                                    "--logit-adjustment")
@@ -351,7 +358,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
             if model == Model.stack:
                 plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
                                           _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}),
-                                          _stack_parameters(blend, seed), keep_bases)
+                                          _stack_parameters(blend, seed), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
                 outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
             else:
                 parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)

@@ -27,7 +27,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,7 @@ from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folde
 from features.store import FeatureStore
 from models.artifacts import load_model, read_card, save_model, settings_card, versions, write_json
 from models.evaluation import metrics
-from models.pictures import Examples, Pictures
+from models.pictures import Examples, Pictures, Unlabelled
 from models.recipes import CnnParameters
 from models.runs import append_run
 from models.trained import Trained
@@ -283,11 +283,12 @@ class TrainOutcome:
 @dataclass(frozen=True)
 class LearningData:
     """``kept``: the manifest's rows that are learned from or held out, with ``label``, ``group``, ``fold``, ``trusted`` (a person decided);
-    ``pictures`` in their order."""
+    ``pictures`` in their order; ``unlabelled`` ones that join training."""
 
     kept: pd.DataFrame
     classes: list[str]
     pictures: Pictures
+    unlabelled: Unlabelled | None = None
 
     @property
     def fold(self) -> np.ndarray:
@@ -302,7 +303,8 @@ class LearningData:
     @property
     def examples(self) -> Examples:
         """For a training."""
-        return Examples(self.pictures, self.codes, self.kept["group"].to_numpy(), self.fold, self.kept["trusted"].to_numpy(bool))
+        return Examples(self.pictures, self.codes, self.kept["group"].to_numpy(), self.fold, self.kept["trusted"].to_numpy(bool),
+                        self.unlabelled)
 
 
 def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool = False) -> LearningData:
@@ -326,12 +328,16 @@ def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParam
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What a stack is made of; ``keep_bases``: stack what was trained before, whatever its parameters were."""
+    """What a stack is made of; ``keep_bases``: stack what was trained before, whatever its parameters were; ``pseudo_label``: a folder of pictures
+    without labels that join training, at most ``pseudo_cap`` per labelled picture, those of which a first stack is at least ``pseudo_floor`` sure."""
 
     lgbm: "LgbmParameters"
     cnn: CnnParameters
     stack: "StackParameters"
     keep_bases: bool = False
+    pseudo_label: Path | None = None
+    pseudo_floor: float = 0.9
+    pseudo_cap: float = 0.5
 
 
 def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None, refit: bool = False, redraw: bool = False,
@@ -341,6 +347,8 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
 
     started = time.perf_counter()
     data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
+    if plan.pseudo_label:
+        data = _with_pseudo_labels(workspace, plan, data)
     for name, parameters in (("lgbm", plan.lgbm), ("cnn", plan.cnn)):
         stale = _why_stale(workspace, data, name, None if plan.keep_bases else {**asdict(parameters), "refit": refit})
         if stale and plan.keep_bases:
@@ -356,6 +364,8 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
 
 def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict[str, Any] | None) -> str:
     """Why a base model cannot be stacked as it is; empty where it can. ``wanted``: its parameters and ``refit``, None for any."""
+    if data.unlabelled:
+        return "pictures without labels join it"
     file = workspace.artifacts / f"{name}.joblib"
     if not file.exists() or not predictions_file(file).exists():
         return f"there is no {file}"
@@ -364,11 +374,40 @@ def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict
         return (f"{file} was trained on other pictures, labels or folds (data digest {str(card.get('data_digest'))[:12]}, here {digest[:12]})")
     if card.get("extraction") != workspace.settings.fingerprint():
         return f"{file} was trained on features of another version (extraction {card.get('extraction')}, here {workspace.settings.fingerprint()})"
+    if card.get("pseudo_labels"):
+        return f"{file} was trained with pseudo-labels"
     if card.get("networks", card["folds"]) != card["folds"]:
         return f"{file} has {card['networks']} network, so that most pictures have no out-of-fold probabilities; --folds {card['folds']} gives them"
     if wanted is not None and {**card["parameters"], "refit": card["refit"]} != json.loads(json.dumps(wanted)):
         return f"{file} was trained with other options"
     return ""
+
+
+def _with_pseudo_labels(workspace: Workspace, plan: StackPlan, data: LearningData) -> LearningData:
+    """A first stack judges the pictures without labels, fold by fold; the same data with what it said."""
+    from models.stacking import Base, taught_by_stack
+
+    assert plan.pseudo_label
+    workspace.notice("pseudo-labels: some contests forbid learning from test pictures in any way; read the rules first")
+    own = replace(workspace, data=plan.pseudo_label)
+    found, _ = extract_new(own, scan_folder(own.data), pd.Series(dtype=str))
+    fresh = found[(found["issue"] == "") & ~found["sha256"].isin(read_manifest(workspace)["sha256"])].drop_duplicates("sha256")
+    if fresh.empty:
+        raise ScratchworkError(f"--pseudo-label {plan.pseudo_label}: none of its {len(found):,} files is a readable picture that is not in "
+                               f"{workspace.data} already")
+    data = replace(data, pictures=pictures_of(workspace, data.kept["sha256"]))  # the cache has grown
+    asked = replace(data, unlabelled=Unlabelled(pictures_of(own, fresh["sha256"]), None, plan.pseudo_floor, plan.pseudo_cap))
+    boosted = _train_lgbm(workspace, asked, plan.lgbm, False)[1]
+    network = _train_cnn(workspace, asked, plan.cnn, True, False, False)
+    _forget_checkpoints(workspace.artifacts)
+    bases = [Base(name, trained.model, trained.proba) for name, trained in (("lgbm", boosted), ("cnn", network))]
+    assert asked.unlabelled is not None
+    said = [trained.unlabelled for trained in (boosted, network) if trained.unlabelled is not None]
+    told = asked.unlabelled._replace(proba=taught_by_stack(bases, said, asked.unlabelled.pictures, asked.examples, plan.stack.blend))
+    joined = len(told.joining(-1, len(data.kept))[1])
+    workspace.notice(f"pseudo-labels: {joined:,} of {len(fresh):,} pictures without labels join training (at least {plan.pseudo_floor:.0%} sure, at "
+                     f"most {plan.pseudo_cap:g} per labelled picture)")
+    return replace(data, unlabelled=told)
 
 
 def _base(workspace: Workspace, data: LearningData, name: str) -> "Base":
@@ -399,8 +438,9 @@ def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any,
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
     _write_parquet(_prediction_table(kept, trained, classes), predictions_file(file))
+    joined = {"pseudo_labels": len(data.unlabelled.joining(-1, len(kept))[1])} if data.unlabelled else {}
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
-            "folds": int(fold.max()) + 1, **trained.told, "refit": refit,
+            "folds": int(fold.max()) + 1, **joined, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
     save_model(trained.model, file, card)
     seconds = time.perf_counter() - started

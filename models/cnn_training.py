@@ -18,11 +18,11 @@ from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
-from models.decision import decided_by_others
+from models.decision import Decision, decided_by_others
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
-from models.pictures import Examples, Pictures
+from models.pictures import Examples
 from models.recipes import CnnParameters
 from models.tensors import chosen_device
 from models.trained import Trained
@@ -49,8 +49,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
     with threads(conduct.jobs):
-        fitted = [_fitted(pictures, codes, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct,
-                          f"network {i + 1} of {len(watched_folds)}") for i, k in enumerate(watched_folds)]
+        fitted = [_fitted(examples, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct, i, f"network {i + 1} of {len(watched_folds)}")
+                  for i, k in enumerate(watched_folds)]
         members = [one.member for one in fitted]
         raw = np.full((len(codes), len(classes)), np.nan)
         for k, member in zip(watched_folds, members, strict=True):
@@ -58,12 +58,13 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
         raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
         decision, proba, chosen = decided_by_others(raw, codes, fold, part)
+        said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
         model = CnnClassifier(replace(p, device="auto"), settings)
-        last = _refitted(pictures, codes, len(classes), p, fitted, conduct) if conduct.refit else fitted
+        last = _refitted(examples, len(classes), p, fitted, conduct) if conduct.refit else fitted
         members = [one.member for one in last]
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, members, decision), proba, predicted,
-                   {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))), **_told(fitted, watched_folds, device.type)})
+                   {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))), **_told(fitted, watched_folds, device.type)}, said)
 
 
 class Finished(NamedTuple):
@@ -75,9 +76,19 @@ class Finished(NamedTuple):
     learned: np.ndarray
 
 
-def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int,
-            conduct: Conduct, name: str) -> Finished:
-    """One network; ``learn`` and ``watch`` are masks (n,)."""
+def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParameters, n_classes: int, decision: Decision, device: str,
+                        jobs: int | None) -> np.ndarray | None:
+    """(folds + 1, u, n_classes): each fold's network alone, then all together; None where there is nothing to judge."""
+    if examples.unlabelled is None or examples.unlabelled.proba is not None:
+        return None
+    each = [log_proba_of_members([member], p, n_classes, examples.unlabelled.pictures, device, jobs) for member in members]
+    return np.stack([decision.proba(raw) for raw in (*each, np.mean(each, axis=0))])
+
+
+def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int, conduct: Conduct, part: int,
+            name: str) -> Finished:
+    """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none."""
+    pictures, codes = examples.pictures, examples.codes
     labels = len(set(codes[learn].tolist()))
     if labels < 2:
         raise ScratchworkError(f"{name} would learn from {learn.sum()} pictures of {labels} label; at least two labels are needed: add pictures or "
@@ -86,7 +97,12 @@ def _fitted(pictures: Pictures, codes: np.ndarray, n_classes: int, learn: np.nda
     if p.undersample:
         rows = rows[undersampled_rows(codes[rows], p.seed)]
     task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number)
-    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {asdict(p)}"
+    if examples.unlabelled:
+        more, proba = examples.unlabelled.joining(part, len(rows))
+        if len(proba):
+            task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
+                                 soft=np.concatenate([np.eye(n_classes)[task.codes], proba]))
+    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(p)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
     return Finished(member_of(fitted, task, p), fitted.history, fitted.best, rows)
@@ -100,12 +116,11 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
     return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
 
 
-def _refitted(pictures: Pictures, codes: np.ndarray, n_classes: int, p: CnnParameters, fitted: list[Finished],
-              conduct: Conduct) -> list[Finished]:
+def _refitted(examples: Examples, n_classes: int, p: CnnParameters, fitted: list[Finished], conduct: Conduct) -> list[Finished]:
     """As many networks as before, on everything, for as many epochs as were best."""
-    everything, nothing = np.ones(len(codes), bool), np.zeros(len(codes), bool)
+    everything, nothing = np.ones(len(examples.codes), bool), np.zeros(len(examples.codes), bool)
     p = replace(p, patience=0, keep_best=False)
-    return [_fitted(pictures, codes, n_classes, everything, nothing, p, 1000 + i, conduct, f"refit {i + 1} of {len(fitted)}")
+    return [_fitted(examples, n_classes, everything, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {len(fitted)}")
             for i in range(len(fitted))]
 
 
@@ -129,4 +144,8 @@ def _told(fitted: list[Finished], folds: list[int], device: str) -> dict[str, An
 
 
 def _fingerprint(mask: np.ndarray) -> str:
-    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+    return _digest(np.packbits(mask))
+
+
+def _digest(values: np.ndarray) -> str:
+    return hashlib.sha256(values.tobytes()).hexdigest()

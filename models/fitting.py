@@ -21,7 +21,7 @@ from features.errors import ScratchworkError
 from models.augment import augmented
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.inference import as_input, log_proba, state_of
-from models.losses import class_priors, label_weights, loss_of
+from models.losses import class_priors, label_weights, loss_of, smoothed
 from models.networks import make_network
 from models.pictures import Pictures
 from models.recipes import CnnParameters
@@ -43,6 +43,7 @@ class Task(NamedTuple):
     watch_codes: np.ndarray  # (m,)
     n_classes: int
     number: int
+    soft: np.ndarray | None = None  # (n, n_classes) label weights instead of ``codes``, which then only say how often a picture is drawn
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Training:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
         self.prior = torch.from_numpy(class_priors(task.codes, task.n_classes, p.sampling)).float().to(device)
         self.codes = torch.from_numpy(task.codes).to(device)
+        self.soft = None if task.soft is None else torch.from_numpy(task.soft).float().to(device)
         self.history: list[Epoch] = []
         self.best: dict[str, torch.Tensor] = {}
         self.best_epoch = 0
@@ -240,7 +242,7 @@ def _step(t: Training, forward: Forward, batch: np.ndarray, rng: np.random.Gener
     """One step on the pictures at these positions; the loss. Where memory is short, the batch goes through in parts."""
     x, fill = t.pictures_of(t.p.size_in(len(t.history)))
     rows = torch.from_numpy(batch).to(t.device)
-    targets = label_weights(t.codes[rows], t.task.n_classes, t.p.smoothing)
+    targets = label_weights(t.codes[rows], t.task.n_classes, t.p.smoothing) if t.soft is None else smoothed(t.soft[rows], t.p.smoothing)
     x, targets = augmented(as_input(x[rows]), fill[rows].float() / 255, targets, t.p.augmentation, rng)
     while True:
         try:

@@ -200,6 +200,14 @@ class BoostedKernel:
         """`log_proba` of the watched pictures without encoding them once more."""
         return self._from_scores(self.watched_scores_, self._tree_columns(pictures), rounds)
 
+    def see(self, pictures: Pictures, jobs: int) -> None:
+        """Keep the kernel machine's scores of some pictures, so that `seen_log_proba` can tell of them once that machine is gone."""
+        self.seen_scores_ = self._scores(pictures, jobs, _Counter(None, len(pictures.rows)))
+
+    def seen_log_proba(self, pictures: Pictures, rounds: int) -> np.ndarray:
+        """`log_proba` of the pictures that were given to `see`."""
+        return self._from_scores(self.seen_scores_, self._tree_columns(pictures), rounds)
+
     def _from_scores(self, scores: np.ndarray, columns: np.ndarray, rounds: int | None) -> np.ndarray:
         raw = self.booster_.predict(np.hstack([scores, columns]), raw_score=True, num_iteration=rounds)
         return log_softmax(np.asarray(raw).reshape(len(scores), -1) + self._start(scores))
@@ -229,7 +237,7 @@ class BoostedKernel:
 
     def __getstate__(self) -> dict:
         """Trees as LightGBM's own text; fold-only arrays are left behind."""
-        state = {k: v for k, v in self.__dict__.items() if k not in ("watched_scores_", "curve_")}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("watched_scores_", "seen_scores_", "curve_")}
         state["booster_"] = self.booster_.model_to_string()
         return state
 

@@ -13,7 +13,12 @@ from models.recipes import CnnParameters
 
 def label_weights(codes: torch.Tensor, n_classes: int, smoothing: float) -> torch.Tensor:
     """(B,) class codes → (B, n_classes) weights that sum to 1."""
-    return F.one_hot(codes, n_classes).float() * (1 - smoothing) + smoothing / n_classes
+    return smoothed(F.one_hot(codes, n_classes).float(), smoothing)
+
+
+def smoothed(weights: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """(B, n_classes) label weights → the share ``smoothing`` of each spread over all classes."""
+    return weights * (1 - smoothing) + smoothing / weights.shape[1]
 
 
 def class_priors(codes: np.ndarray, n_classes: int, sampling: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from models.classifier import PictureClassifier
 from models.decision import Decision, decided_by_others, log_softmax
 from models.evaluation import calibration
 from models.intervals import Judged, difference, figures, macro_f1
-from models.pictures import Examples
+from models.pictures import Examples, Pictures
 from models.stack import StackClassifier, StackParameters, scalars_of
 from models.trained import Trained
 
@@ -56,6 +56,22 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
     told = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
             "calibration": _calibration(own, codes, inside), "leaderboard": leaderboard}
     return Trained(model, own.proba, np.array(classes, dtype=object)[own.chosen], told)
+
+
+def taught_by_stack(bases: Sequence[Base], said: Sequence[np.ndarray], pictures: Pictures, examples: Examples, blend: str) -> np.ndarray:
+    """What blends of the bases say of u unlabelled ``pictures`` (folds + 1, u, n_classes), a fold's row by those that had not seen the fold.
+
+    ``said``: each base's own such array.
+    """
+    inside, scalars = examples.fold >= 0, scalars_of(pictures)
+    known = Said(np.stack([np.log(base.proba) for base in bases]), scalars_of(examples.pictures)).take(inside)
+    codes, fold = examples.codes[inside], examples.fold[inside]
+    rows = []
+    for part, k in enumerate([*np.unique(fold).tolist(), None]):
+        others = np.ones(len(fold), bool) if k is None else fold != k
+        learned = Blend(blend).fit(known.take(others), codes[others], fold[others])
+        rows.append(np.exp(learned.log_proba(Said(np.log(np.stack([own[part] for own in said])), scalars))))
+    return np.stack(rows)
 
 
 def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:

@@ -21,6 +21,7 @@ class Trained:
     proba: np.ndarray
     predicted: np.ndarray
     told: dict[str, Any]
+    unlabelled: np.ndarray | None = None  # (folds + 1, u, n_classes): what was said of unlabelled pictures, see `models.pictures.Unlabelled`
 
     @property
     def judged(self) -> np.ndarray:

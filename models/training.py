@@ -16,7 +16,7 @@ from cleaning.labels import check_labels
 from features.extract import ExtractionSettings
 from models.decision import Decision, decided_by_others
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
-from models.pictures import Examples, Pictures
+from models.pictures import Examples, Pictures, Unlabelled
 from models.trained import Progress, Stage, Trained
 
 MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more than this nothing is left out
@@ -24,13 +24,15 @@ MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more tha
 
 class CrossValidation(NamedTuple):
     """What machines said that had not seen the picture: ``raw`` log-probabilities and calibrated ``proba`` (n, n_classes), ``chosen`` (n,) codes,
-    all without meaning for the held-out part; ``rounds`` for a machine on all folds, and what was drawn for it."""
+    all without meaning for the held-out part; ``rounds`` for a machine on all folds, and what was drawn for it; ``unlabelled`` (folds, u, n_classes)
+    raw log-probabilities of pictures without labels."""
 
     raw: np.ndarray
     proba: np.ndarray
     chosen: np.ndarray
     rounds: int
     samples: Samples
+    unlabelled: np.ndarray | None = None
 
     def decision(self, examples: Examples, doubted: np.ndarray) -> Decision:
         """For a machine on all folds, of all pictures in them but for the ``doubted`` (n,)."""
@@ -58,10 +60,14 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
         samples = draw_samples(examples.pictures, parameters, jobs)
         machine = fitted_on(examples, ~doubted, n_classes, samples, found.rounds, parameters, jobs, stage("refit on everything"))
         model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
+    said = None
+    if examples.unlabelled and found.unlabelled is not None:
+        last = model.proba_of(examples.unlabelled.pictures, jobs, stage("unlabelled pictures"))
+        said = np.stack([*(decision.proba(raw) for raw in found.unlabelled), last])
     told = {"rounds": found.rounds, "doubted": int(doubted.sum()), "trained_on": int(machine.counts_before_.sum()),
             "learned_from": dict(zip(classes, machine.counts_before_.tolist(), strict=True)),
             "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True))}
-    return Trained(model, proba, np.array(classes, dtype=object)[chosen], told)
+    return Trained(model, proba, np.array(classes, dtype=object)[chosen], told, said)
 
 
 def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParameters, jobs: int, stage: Stage) -> CrossValidation:
@@ -70,9 +76,10 @@ def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParamete
     pictures = examples.pictures.take(learn)
     samples = draw_samples(pictures, parameters, jobs)
     raw = np.zeros((len(codes), n_classes))
-    raw[learn], rounds = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage)
+    raw[learn], rounds, said = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage,
+                                             examples.unlabelled)
     _, proba, chosen = decided_by_others(raw, codes, fold, fold)
-    return CrossValidation(raw, proba, chosen, rounds, samples)
+    return CrossValidation(raw, proba, chosen, rounds, samples, said)
 
 
 def doubted_labels(examples: Examples, proba: np.ndarray, judged: np.ndarray) -> np.ndarray:
@@ -92,28 +99,45 @@ def doubted_labels(examples: Examples, proba: np.ndarray, judged: np.ndarray) ->
 def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,
               progress: Progress | None) -> BoostedKernel:
     """A machine that learned from ``which`` (n,) bool."""
-    return BoostedKernel(parameters).fit(examples.pictures.take(which), examples.codes[which], n_classes, examples.groups[which], samples, rounds,
-                                         jobs, progress=progress)
+    pictures, codes, groups = _with_unlabelled(examples.pictures.take(which), examples.codes[which], examples.groups[which], examples.unlabelled, -1)
+    return BoostedKernel(parameters).fit(pictures, codes, n_classes, groups, samples, rounds, jobs, progress=progress)
+
+
+def _with_unlabelled(pictures: Pictures, codes: np.ndarray, groups: np.ndarray, unlabelled: Unlabelled | None,
+                     part: int) -> tuple[Pictures, np.ndarray, np.ndarray]:
+    """With the unlabelled pictures that join where ``part`` is left out: their most probable class, each a group of its own."""
+    if unlabelled is None:
+        return pictures, codes, groups
+    more, proba = unlabelled.joining(part, len(codes))
+    own = [f"unlabelled {i}" for i in range(len(proba))]
+    return (pictures.joined(more), np.concatenate([codes, proba.argmax(1) if len(proba) else codes[:0]]),
+            np.unique(np.concatenate([groups.astype(str), np.array(own, dtype=str)]), return_inverse=True)[1])
 
 
 def boosted_folds(pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, fold: np.ndarray, parameters: LgbmParameters,
-                  samples: Samples, jobs: int, stage: Stage) -> tuple[np.ndarray, int]:
-    """Out-of-fold log-probabilities (n, n_classes), not calibrated, and the number of rounds for a model on all of them."""
+                  samples: Samples, jobs: int, stage: Stage, unlabelled: Unlabelled | None = None) -> tuple[np.ndarray, int, np.ndarray | None]:
+    """Out-of-fold log-probabilities (n, n_classes), not calibrated, the number of rounds for a model on all of them, and what the folds' machines
+    say of unlabelled pictures that nobody has judged yet (folds, u, n_classes)."""
     machines: dict[int, BoostedKernel] = {}
     folds = np.unique(fold).tolist()
     for k in folds:
         learn, watch = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        learned = _with_unlabelled(pictures.take(learn), codes[learn], groups[learn], unlabelled, folds.index(k))
         machine = BoostedKernel(parameters).fit(
-            pictures.take(learn), codes[learn], n_classes, groups[learn], samples, parameters.rounds, jobs,
+            learned[0], learned[1], n_classes, learned[2], samples, parameters.rounds, jobs,
             watch=(pictures.take(watch), codes[watch]), progress=stage(f"fold {folds.index(k) + 1} of {len(folds)}"))
+        if unlabelled and unlabelled.proba is None:
+            machine.see(unlabelled.pictures, jobs)
         del machine.kernel_, machine.projection_, machine.encoders_  # 100 MB a fold; the watched scores are all that is needed
         machines[k] = machine
-    log_proba = np.zeros((len(codes), n_classes))
+    log_proba, said = np.zeros((len(codes), n_classes)), []
     for k, machine in machines.items():
         watch = np.flatnonzero(fold == k)
         rounds = best_rounds([m.curve_ for j, m in machines.items() if j != k])
         log_proba[watch] = machine.watched_log_proba(pictures.take(watch), min(rounds, len(machine.curve_)))
-    return log_proba, best_rounds([m.curve_ for m in machines.values()])
+        if unlabelled and unlabelled.proba is None:
+            said.append(machine.seen_log_proba(unlabelled.pictures, min(rounds, len(machine.curve_))))
+    return log_proba, best_rounds([m.curve_ for m in machines.values()]), np.stack(said) if said else None
 
 
 def best_rounds(curves: list[np.ndarray]) -> int:

@@ -14,9 +14,9 @@ from features.families import feature_names
 from models.blending import BLENDS, LEAST, Blend, Said, blended_out_of_fold
 from models.decision import log_softmax
 from models.intervals import Judged, difference, f1_of_counts, figures, interval, macro_f1, mcnemar, resampled
-from models.pictures import Examples, Pictures
+from models.pictures import Examples, Pictures, Unlabelled
 from models.stack import SCALARS, StackParameters
-from models.stacking import Base, train_stack
+from models.stacking import Base, taught_by_stack, train_stack
 
 CLASSES = 4
 
@@ -78,6 +78,30 @@ def test_an_unknown_blend_is_refused() -> None:
     for make in (Blend, StackParameters):
         with pytest.raises(ScratchworkError, match="choose one of mean, weighted, per-class, stack"):
             make("magic")
+
+
+def test_pseudo_labels_of_a_fold_know_nothing_of_it() -> None:
+    """What teaches the models of a fold does not change with the fold's own labels; the surest join, up to the cap, none below the floor."""
+    said, codes, fold = two_models(600)
+    rng = np.random.default_rng(4)
+    columns = rng.normal(size=(650, len(feature_names()))).astype(np.float32)
+    pictures, loose = (Pictures(columns, np.empty(0), rows) for rows in (np.arange(600), np.arange(600, 650)))
+    more = [rng.dirichlet(np.ones(CLASSES), (4, 50)) for _ in range(2)]
+
+    def taught(labels: np.ndarray) -> np.ndarray:
+        examples = Examples(pictures, labels, np.arange(600), fold, np.zeros(600, bool))
+        bases = [Base(name, None, np.exp(z)) for name, z in zip("ab", said.log_proba, strict=True)]  # type: ignore[arg-type]
+        return taught_by_stack(bases, more, loose, examples, "stack")
+
+    before, after = taught(codes), taught(np.where(fold == 1, rng.permutation(codes), codes))
+    assert before.shape == (4, 50, CLASSES)
+    assert np.array_equal(before[1], after[1])
+    assert not np.array_equal(before[0], after[0])
+    surest, proba = Unlabelled(loose, before, 0.5, 0.01).joining(1, 600)
+    assert len(surest.rows) == len(proba) <= 6
+    assert (np.diff(proba.max(1)) <= 0).all()
+    assert (proba.max(1) >= 0.5).all()
+    assert len(Unlabelled(loose, None, 0.5, 1).joining(0, 600)[1]) == 0
 
 
 def stacked(shuffled: bool = False) -> tuple[dict, np.ndarray, np.ndarray]:

@@ -459,6 +459,27 @@ def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
                      refused.stderr)
 
 
+def test_pictures_without_labels_join_training(data: Path, tmp_path: Path) -> None:
+    """``--pseudo-label`` warns, says how many joined, marks the models, and never lets them be judged; a folder of nothing new is refused."""
+    rng = np.random.default_rng(5)
+    for number in range(6):
+        write_drawing(tmp_path / "loose" / f"{number}.png", ("disc", "star")[number % 2], rng)
+    stack = ("train", "--model", "stack", *NETWORK[3:], "--epochs", 2, "--data", data)
+    done = run(*stack, "--pseudo-label", tmp_path / "loose", "--pseudo-floor", 0, "--pseudo-cap", 0.25, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "some contests forbid learning from test pictures" in done.stderr
+    assert "pseudo-labels: 3 of 6 pictures without labels join training (at least 0% sure, at most 0.25 per labelled picture)" in done.stderr
+    artifacts = tmp_path / "artifacts"
+    cards = {name: json.loads((artifacts / f"{name}.json").read_text(encoding="utf-8")) for name in ("lgbm", "cnn", "stack")}
+    assert [card["pseudo_labels"] for card in cards.values()] == [3, 3, 3]
+    assert len(pd.read_parquet(artifacts / "stack.oof.parquet")) == 14  # two of the sixteen repeat others
+    again = run(*stack, folder=tmp_path)
+    assert again.stderr.count("was trained with pseudo-labels") == 2
+    refused = run(*stack, "--pseudo-label", data, folder=tmp_path)
+    assert refused.returncode == 1
+    assert "none of its 16 files is a readable picture that is not in" in refused.stderr
+
+
 def test_a_killed_training_is_resumed(data: Path, tmp_path: Path) -> None:
     """After kill -9 in the middle, --resume goes on from the last whole epoch and ends with the probabilities of a run that was left alone."""
     arguments = (*NETWORK, "--data", data, "--epochs", 12)

@@ -272,6 +272,14 @@ def test_undersampling_thins_what_is_learned_from_only(tmp_path: Path) -> None:
     assert found[True].judged.all()
 
 
+def test_soft_labels_of_one_class_are_hard_labels() -> None:
+    """Label weights that are all on one class train the same weights as the codes do; others do not."""
+    task = task_of(20)
+    hard = fit_network(task, SMALL)
+    assert same(hard.state, fit_network(task._replace(soft=np.eye(2)[task.codes]), SMALL).state)
+    assert not same(hard.state, fit_network(task._replace(soft=np.full((20, 2), 0.5)), SMALL).state)
+
+
 def test_refit_changes_the_model_and_not_the_scores(tmp_path: Path) -> None:
     """The probabilities are those from before; the networks are others, as many as before."""
     plain, _ = train_small(tmp_path)
