@@ -723,13 +723,12 @@ def _print_leaderboard(card: dict[str, Any]) -> None:
     rows = []
     for row in card["leaderboard"]:
         own, held = row["out_of_fold"], row.get("held_out")
-        gain = "-" if row["name"] == card["best_base"] else f"{own['gain']['macro_f1']:+.3f} ({_range(own['gain']['macro_f1_interval'], '+.3f')})"
-        rows.append([row["name"], f"{own['macro_f1']:.3f} ({_range(own['macro_f1_interval'])})", gain,
-                     f"{own['log_loss']:.3f} ({_range(own['log_loss_interval'])})",
-                     *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
+        gain = "-" if row["name"] == card["best_base"] else _range(own["gain"]["macro_f1_interval"], "+.3f")
+        rows.append([row["name"], f"{own['macro_f1']:.3f}", _range(own["macro_f1_interval"]), gain, f"{own['log_loss']:.3f}",
+                     _range(own["log_loss_interval"]), *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
     c = card["calibration"]
-    print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain over {card['best_base']}, the best base")
-    _print_table(["model", "macro-F1", "gain", "log loss", "held-out macro-F1", "held-out log loss"], rows, left=["model"])
+    print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain in macro-F1 over {card['best_base']}, the best base")
+    _print_table(["model", "macro-F1", "95 %", "gain", "log loss", "95 %", "held-out macro-F1", "log loss"], rows, left=["model"])
     print(f"calibration of {card['parameters']['blend']}: log loss {c['log_loss_before']:.4f} before, {c['log_loss_after']:.4f} after; "
           f"calibration error {c['error_before']:.3f} before, {c['error_after']:.3f} after")
 
