@@ -346,7 +346,7 @@ def test_recipes_name_what_is_wrong() -> None:
         cnn_parameters(chosen={"loss": "magic"})
     with pytest.raises(ScratchworkError, match="at least 16"):
         cnn_parameters(chosen={"size": 8})
-    with pytest.raises(ScratchworkError, match="takes even sizes"):
+    with pytest.raises(ScratchworkError, match="must be a multiple of the patch"):
         cnn_parameters(chosen={"size": 51})
     camp = cnn_parameters(arch="camp", chosen={"size": 64, "rotation": 5.0})
     assert (camp.epochs, camp.batch, camp.learning_rate, camp.decay, camp.size) == (10, 128, 1e-3, 1e-6, 64)
