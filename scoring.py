@@ -53,14 +53,20 @@ class EvaluationSettings:
 @dataclass(frozen=True)
 class Predictions:
     """What a model says of pictures: ``table`` (n rows by path: sha256, label, predicted, group), ``proba`` (n, n_classes), ``attributes`` (n rows of
-    text) to slice by, ``facts`` (n rows: width and height where they are known)."""
+    text) to slice by, ``facts`` (n rows: width and height where they are known); ``model`` and its sidecar ``card``, loaded once."""
 
+    model: Any
+    card: dict[str, Any]
     table: pd.DataFrame
     proba: np.ndarray
-    classes: list[str]
     name: str
     attributes: pd.DataFrame
     facts: pd.DataFrame
+
+    @property
+    def classes(self) -> list[str]:
+        """The model's, in their natural order."""
+        return list(self.card["classes"])
 
     @property
     def known(self) -> np.ndarray:
@@ -139,8 +145,7 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
     if settings.average_groups:
         mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
         proba = np.exp(log_softmax(mean))
-        model, _ = load_model(model_file)
-        found = replace(found, proba=proba, table=found.table.assign(predicted=model.labels_of(proba)))
+        found = replace(found, proba=proba, table=found.table.assign(predicted=found.model.labels_of(proba)))
     return found
 
 
@@ -168,13 +173,17 @@ def _intervals(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
 
 def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, held_out: bool) -> list[Path]:
     """errors.csv and errors.html: every wrong picture of a known label, and why (`models.errors`)."""
-    model, card = load_model(model_file)
+    model, card = found.model, found.card
     if held_out and card.get("refit"):
         raise ScratchworkError("--errors: the refitted model has learned the held-out pictures by now and cannot say why it was wrong; give "
                                "--data DIR, or train without --refit")
-    workspace = replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
     wrong = found.known & (found.table["label"] != found.table["predicted"]).to_numpy()
-    learned = pd.read_parquet(predictions_file(model_file), columns=["sha256", "label", "fold"]) if predictions_file(model_file).exists() else None
+    if not wrong.any():
+        workspace.notice("--errors: no picture was wrong, there is nothing to explain")
+        return []
+    workspace = _as_extracted(workspace, model)
+    file = predictions_file(model_file)
+    learned = pd.read_parquet(file, columns=["sha256", "label", "fold"]) if file.exists() else None
     if learned is not None:
         learned = learned[(learned["fold"] != TEST) | bool(card.get("refit"))]
     if learned is None or not learned["sha256"].isin(workspace.store.index.index).all():
@@ -294,13 +303,17 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     if card.get("refit"):
         workspace.notice("the model was refitted on everything; these are the scores from before, of the model that had not seen the held-out part")
     proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
-    workspace = replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
+    workspace = _as_extracted(workspace, model)
     known = workspace.artifacts / "manifest.parquet"
     facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
     group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
     table = held_out[["sha256", "label", "predicted"]].assign(group=group)
-    return Predictions(table, proba, card["classes"], f"{model_file.stem} on its held-out part", _attributes(workspace, held_out["sha256"], facts),
-                       facts)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", _attributes(workspace, held_out["sha256"], facts), facts)
+
+
+def _as_extracted(workspace: Workspace, model: Any) -> Workspace:
+    """The same workspace with the extraction that the model was trained on; what is refused as too large stays."""
+    return replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
 
 
 def _attributes(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame) -> pd.DataFrame:
@@ -330,7 +343,7 @@ def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:
 def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, copies: bool) -> Predictions:
     """Predictions for a folder of labelled pictures; the cache is used and filled. ``copies``: near duplicates are looked for and grouped."""
     model, card = load_model(model_file)
-    workspace = replace(workspace, data=folder, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
+    workspace = replace(_as_extracted(workspace, model), data=folder)
     scan = scan_folder(folder)
     manifest, _ = extract_new(workspace, scan, pd.Series(dtype=str))
     bad = manifest[manifest["issue"] != ""]
@@ -344,7 +357,7 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, co
     _warn_of_training_pictures(workspace, model_file, card, good)
     proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
-    return Predictions(table, proba, card["classes"], f"{model_file.stem} on {folder.name}", _attributes(workspace, good["sha256"], good), good)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", _attributes(workspace, good["sha256"], good), good)
 
 
 def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:

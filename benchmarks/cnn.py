@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for
 
 import pipeline
 from models.cnn_training import epoch_line, member_of
-from models.decision import Decision
+from models.decision import decided_by_others
 from models.evaluation import metrics
 from models.fitting import Task, fit_network
 from models.inference import log_proba_of_members
@@ -137,12 +137,7 @@ def watched_figures(task: Task, p: CnnParameters, classes: list[str]) -> dict[st
     """Macro-F1, micro-F1 and log loss of the watched fold; calibrated and decided on the other half of it."""
     fitted = fit_network(task, p, on_epoch=lambda epoch: print(epoch_line("network", epoch, p.epochs), file=sys.stderr, flush=True))
     raw = log_proba_of_members([member_of(fitted, task, p)], p, len(classes), task.watch)
-    half = np.arange(len(raw)) % 2
-    proba, codes = np.zeros_like(raw), np.zeros(len(raw), int)
-    for part in (0, 1):
-        decision = Decision().fit(raw[half != part], task.watch_codes[half != part])
-        proba[half == part] = decision.proba(raw[half == part])
-        codes[half == part] = decision.codes(proba[half == part])
+    _, proba, codes = decided_by_others(raw, task.watch_codes, np.zeros(len(raw), int), np.arange(len(raw)) % 2)
     names = np.array(classes, dtype=object)
     found = metrics(names[task.watch_codes], names[codes], proba, classes)
     return {key: found[key] for key in ("macro_f1", "micro_f1", "log_loss")}

@@ -287,6 +287,9 @@ def test_a_changed_model_file_is_refused(trained: Path, tmp_path: Path) -> None:
 def test_refit_keeps_the_scores_from_before(data: Path, tmp_path: Path) -> None:
     """After ``--refit`` evaluate gives the held-out scores of the model that had not seen the held-out part, and says so."""
     plain = json.loads(run("train", "--data", data, "--folds", 2, "--json", folder=tmp_path).stdout)
+    nothing_wrong = run("evaluate", "--errors", folder=tmp_path)
+    assert nothing_wrong.returncode == 0, nothing_wrong.stderr
+    assert "no picture was wrong" in nothing_wrong.stderr
     refitted = json.loads(run("train", "--data", data, "--folds", 2, "--refit", "--json", folder=tmp_path).stdout)
     assert refitted["held_out"] == plain["held_out"]
     assert refitted["trained_on"] == decisions_of(tmp_path)["keep"].sum() > plain["trained_on"]
