@@ -4,13 +4,18 @@
 """
 
 import io
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
+
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync"]  # it shall not look for its makers' hosts
 
 settings.register_profile("steady", derandomize=True, database=None, deadline=None, max_examples=60)
 settings.register_profile("search", database=None, deadline=None, max_examples=2000)
@@ -81,3 +86,28 @@ def small_set(write_files: Callable[[dict[str, bytes]], Path]) -> Path:
         ("cat", 0, "png", "PNG"), ("cat", 1, "jpg", "JPEG"), ("dog", 2, "webp", "WEBP"), ("dog", 3, "gif", "GIF"), ("dog", 4, "bmp", "BMP")]}
     return write_files({**good, "dog/copy_of_cat0.png": good["cat/cat0.png"], "cat/empty.png": b"", "dog/html.jpg": b"<!DOCTYPE html><p>404",
                         "dog/truncated.png": good["cat/cat0.png"][:-60]})
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless browser, for tests marked ``browser``; skipped where none is installed (Debian, Ubuntu: apt install chromium)."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("no Chromium is installed; apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serious_violations() -> Callable[[Any], list[str]]:
+    """``serious_violations(page)``: what axe-core finds on a page that keeps people out, one line each."""
+    from axe_core_python.sync_playwright import Axe
+
+    def found(page: Any) -> list[str]:
+        bad = [v for v in Axe().run(page)["violations"] if v["impact"] in ("serious", "critical")]
+        return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in bad]
+    return found
