@@ -3,7 +3,6 @@
 One HTML file that needs nothing else: pictures are inside it, no script, no network.
 """
 
-import base64
 from pathlib import Path
 
 import cv2
@@ -12,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from features.files import whole_file
+from reports.thumbnails import data_url
 
-THUMB_PX = 96
-JPEG_QUALITY = 80
 MOST_SHOWN = 500
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -61,13 +59,13 @@ def write_error_page(table: pd.DataFrame, tiles: np.ndarray, heat: np.ndarray | 
     errors = []
     for i in order:
         row = table.iloc[i]
-        near = [{"label": label, "distance": f"{distance:.2f}", "picture": _inline(tile)}
+        near = [{"label": label, "distance": f"{distance:.2f}", "picture": data_url(tile)}
                 for label, distance, tile in zip(near_labels[i], near_distances[i], near_tiles[i], strict=True)]
         parts = [f"{name}: {row[f'{name}_says']}; {row['true']} {row[f'{name}_p_true']:.0%}, {row['predicted']} {row[f'{name}_p_predicted']:.0%}"
                  for name in part_names]
         errors.append({"path": table.index[i], "true": row["true"], "predicted": row["predicted"], "p_true": f"{row['p_true']:.0%}",
                        "p_predicted": f"{row['p_predicted']:.0%}", "parts": parts, "spoke": row["spoke_for_it"], "cause": row["cause"], "near": near,
-                       "picture": _inline(tiles[i]), "heat": "" if heat is None else _inline(_overlaid(tiles[i], heat[i]))})
+                       "picture": data_url(tiles[i]), "heat": "" if heat is None else data_url(_overlaid(tiles[i], heat[i]))})
     page = jinja2.Environment(autoescape=True).from_string(PAGE)
     text = page.render(title=title, errors=errors, shown=f"{len(errors):,}", total=f"{len(table):,}",
                        causes=[(cause, f"{n:,}") for cause, n in table["cause"].value_counts().items()])
@@ -80,10 +78,3 @@ def _overlaid(tile: np.ndarray, heat: np.ndarray) -> np.ndarray:
     weight = cv2.resize(heat, tile.shape[1::-1], interpolation=cv2.INTER_LINEAR)[:, :, None]
     gray = 0.4 * tile.mean(2, keepdims=True) + 0.6 * 200
     return np.clip((1 - weight) * gray + weight * (0.4 * tile + 0.6 * np.array([255, 120, 0])), 0, 255).astype(np.uint8)
-
-
-def _inline(tile: np.ndarray) -> str:
-    """(S, S, 3) uint8 RGB → a data URL."""
-    small = cv2.resize(tile, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA)
-    data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
