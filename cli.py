@@ -187,6 +187,8 @@ LogitAdjustment = Annotated[float | None, typer.Option("--logit-adjustment", hel
                                                        min=0, rich_help_panel=NETWORK, show_default="preset")]
 Sampling = Annotated[float | None, typer.Option("--sampling", help="0 draws every picture as often, 1 every class.",
                                                 min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
+Distillation = Annotated[float | None, typer.Option("--distillation", help="Share of a label that --refit takes from what networks said that had not "
+                                                    "seen the picture.", min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
 AverageEpochs = Annotated[float | None, typer.Option("--average-epochs", help="Horizon of the moving average of the weights; 0: none.",
                                                      min=0, rich_help_panel=NETWORK, show_default="preset")]
 Patience = Annotated[int | None, typer.Option("--patience", help="Stop after so many epochs without a better --watch; keep the best; 0: never.",
@@ -222,7 +224,7 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
 RECIPE = ("size", "width", "patch", "kernel_head", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
-          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "average_epochs", "patience",
+          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "average_epochs", "patience",
           "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror",
           "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
           "cutmix")  # options that change a network's recipe; left out, the preset decides
@@ -308,8 +310,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
           balance: Annotated[Balance | None, typer.Option("--balance", help="Against class imbalance, inside training folds only; cnn: undersample.",
                                                           show_default="lgbm: class-weight")] = None,
-          trust_labels: Annotated[bool, typer.Option("--trust-labels", help="lgbm: learn from labels too that are more probably wrong than "
-                                                                            "right by the out-of-fold probabilities.")] = False,
+          trust_labels: Annotated[bool, typer.Option("--trust-labels", help="Learn from labels too that are more probably wrong than right by "
+                                                                            "the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
                                                     show_default="5; cnn --preset fast: one network, watched on the first of 5")] = None,
           crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None,
@@ -327,11 +329,12 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           kernel_head: KernelHeads = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
-          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, average_epochs: AverageEpochs = None, patience: Patience = None,
-          watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
-          deterministic: Deterministic = None, compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None,
-          zoom: Zoom = None, mirror: Mirror = None, upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None,
-          saturation: Saturation = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
+          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, distillation: Distillation = None,
+          average_epochs: AverageEpochs = None, patience: Patience = None, watch: Watch = None, mirrored_views: MirroredViews = None,
+          device: Device = None, precision: Precision = None, deterministic: Deterministic = None, compiled: Compiled = None,
+          rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
+          upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
+          cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())
@@ -344,8 +347,6 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
             raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
                                    "--logit-adjustment")
-        if model == Model.cnn and trust_labels:
-            raise ScratchworkError("--trust-labels is for --model lgbm; a network learns from every label that clean keeps")
         if model == Model.lgbm and (chosen or resume):
             given = ", ".join("--" + name.replace("_", "-") for name in [*chosen, *["resume"] * resume])
             raise ScratchworkError(f"{given}: for --model cnn and stack only")
@@ -357,8 +358,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if model == Model.stack:
                 plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
-                                          _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}),
-                                          _stack_parameters(blend, seed), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
+                                          _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}, trust_labels),
+                                          _stack_parameters(blend, seed, trust_labels), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
                 outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
             else:
                 parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
@@ -569,16 +570,17 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
     if model == Model.cnn:
         from models.recipes import cnn_parameters
 
-        return cnn_parameters(preset.value, arch.value, {**chosen, "undersample": balance == Balance.undersample})
+        return cnn_parameters(preset.value, arch.value, {**chosen, "undersample": balance == Balance.undersample,
+                                                         "trust_labels": trust_labels})
     from models.lgbm import LgbmParameters
 
     return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
 
 
-def _stack_parameters(blend: Blends | None, seed: int) -> Any:
+def _stack_parameters(blend: Blends | None, seed: int, trust_labels: bool) -> Any:
     from models.stack import StackParameters
 
-    return StackParameters((blend or Blends.stack).value, seed)
+    return StackParameters((blend or Blends.stack).value, seed, trust_labels)
 
 
 def _say(message: str) -> None:

@@ -3,14 +3,19 @@
 By default one network is trained, on all folds but the first, which it is watched on; with ``every_fold`` one per fold, whose mean
 predicts. The held-out part is never watched: no epoch, no weight and no decision is chosen on it. A fold's decision is fitted
 on the other folds (with one watched fold: on the other half of it), as for the boosted model.
+
+A refit learns from no label that these probabilities make doubtful (`models.doubt`), and of the others from what was said of the picture
+beside the label itself (self-distillation: Furlanello et al. 2018).
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -18,7 +23,8 @@ from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
-from models.decision import Decision, decided_by_others
+from models.decision import Decision
+from models.doubt import decided, doubted_labels
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
@@ -27,11 +33,13 @@ from models.recipes import CnnParameters
 from models.tensors import chosen_device
 from models.trained import Trained
 
+MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
+
 
 @dataclass(frozen=True)
 class Conduct:
     """How a training runs, beside what it learns: ``every_fold`` a network per fold; ``refit`` as many once more on everything;
-    checkpoints in ``folder``; ``digest`` of the data; ``jobs``: threads; ``tell`` hears lines for people."""
+    checkpoints in ``folder``; ``digest`` of the data; ``jobs``: networks at once on a CPU, or threads of one; ``tell`` hears lines for people."""
 
     folder: Path
     digest: str
@@ -49,22 +57,25 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
     with threads(conduct.jobs):
-        fitted = [_fitted(examples, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct, i, f"network {i + 1} of {len(watched_folds)}")
-                  for i, k in enumerate(watched_folds)]
+        fitted = _several([(examples, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct, i,
+                            f"network {i + 1} of {len(watched_folds)}") for i, k in enumerate(watched_folds)], device.type)
         members = [one.member for one in fitted]
         raw = np.full((len(codes), len(classes)), np.nan)
         for k, member in zip(watched_folds, members, strict=True):
             raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
         raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
-        decision, proba, chosen = decided_by_others(raw, codes, fold, part)
+        decision, proba, chosen, doubted = decided(examples, raw, part, p.trust_labels)
         said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
         model = CnnClassifier(replace(p, device="auto"), settings)
-        last = _refitted(examples, len(classes), p, fitted, conduct) if conduct.refit else fitted
+        if conduct.refit and not p.trust_labels:
+            doubted = doubted_labels(examples, proba, np.ones(len(codes), bool))
+        last = _refitted(examples, proba, ~doubted, p, fitted, conduct) if conduct.refit else fitted
         members = [one.member for one in last]
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, members, decision), proba, predicted,
-                   {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))), **_told(fitted, watched_folds, device.type)}, said)
+                   {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
+                    "doubted": int(doubted.sum()) if conduct.refit else 0, **_told(fitted, watched_folds, device.type)}, said)
 
 
 class Finished(NamedTuple):
@@ -86,8 +97,9 @@ def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParamet
 
 
 def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int, conduct: Conduct, part: int,
-            name: str) -> Finished:
-    """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none."""
+            name: str, soft: np.ndarray | None = None) -> Finished:
+    """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none; ``soft``
+    (n, n_classes): label weights instead of the labels."""
     pictures, codes = examples.pictures, examples.codes
     labels = len(set(codes[learn].tolist()))
     if labels < 2:
@@ -96,12 +108,12 @@ def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.nda
     rows = np.flatnonzero(learn)
     if p.undersample:
         rows = rows[undersampled_rows(codes[rows], p.seed)]
-    task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number)
+    task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number, None if soft is None else soft[rows])
     if examples.unlabelled:
         more, proba = examples.unlabelled.joining(part, len(rows))
         if len(proba):
             task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
-                                 soft=np.concatenate([np.eye(n_classes)[task.codes], proba]))
+                                 soft=np.concatenate([np.eye(n_classes)[task.codes] if task.soft is None else task.soft, proba]))
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(p)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
@@ -116,12 +128,46 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
     return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
 
 
-def _refitted(examples: Examples, n_classes: int, p: CnnParameters, fitted: list[Finished], conduct: Conduct) -> list[Finished]:
-    """As many networks as before, on everything, for as many epochs as were best."""
-    everything, nothing = np.ones(len(examples.codes), bool), np.zeros(len(examples.codes), bool)
+def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
+              conduct: Conduct) -> list[Finished]:
+    """As many networks as before, on everything in ``learn`` (n,), for as many epochs as were best; taught by the labels and by ``proba``
+    (n, n_classes), what networks said that had not seen the picture."""
+    nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
     p = replace(p, patience=0, keep_best=False)
-    return [_fitted(examples, n_classes, everything, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {len(fitted)}")
-            for i in range(len(fitted))]
+    soft = None
+    if p.distillation:
+        labels = np.eye(n_classes)[examples.codes]
+        soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
+    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {len(fitted)}", soft)
+                     for i in range(len(fitted))], chosen_device(p.device).type)
+
+
+def _several(tasks: list[tuple], device: str) -> list[Finished]:
+    """`_fitted` of each task. On a CPU several networks are trained by one thread each, as many at once as there are jobs and memory for: that is
+    half as fast again as one network by all threads, and the weights do not depend on the number of jobs."""
+    examples, p, conduct = tasks[0][0], tasks[0][4], tasks[0][6]
+    if len(tasks) == 1 or device != "cpu":
+        return [_fitted(*task) for task in tasks]
+    network_bytes = len(examples.codes) * p.size**2 * (1 if p.gray else 3)
+    at_once = max(1, min(conduct.jobs or joblib.cpu_count(only_physical_cores=True), len(tasks), MOST_BYTES // network_bytes))
+    if at_once == 1:
+        with threads(1):
+            return [_fitted(*task) for task in tasks]
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        return joblib.Parallel(n_jobs=at_once, batch_size=1)(joblib.delayed(_fitted_beside)(os.getpid(), *task) for task in tasks)
+
+
+def _fitted_beside(parent: int, *task: Any) -> Finished:
+    """`_fitted` in a process of its own, which ends with its parent: nobody else may write its checkpoints."""
+    conduct: Conduct = task[6]
+
+    def tell(line: str) -> None:
+        if os.getppid() != parent:
+            raise SystemExit(f"process {parent} is gone")
+        conduct.tell(line)
+
+    with threads(1):
+        return _fitted(*task[:6], replace(conduct, tell=tell), *task[7:])
 
 
 def forget_checkpoints(folder: Path) -> None:

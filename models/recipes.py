@@ -66,6 +66,8 @@ class CnnParameters:
     focal_gamma: float = 2.0
     logit_adjustment: float = 0.0  # times log prior, added to the logits while training (Menon et al. 2021)
     sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
+    distillation: float = 0.0  # share of a label that a refit takes from what networks said that had not seen the picture
+    trust_labels: bool = False  # a refit learns from labels too that are more probably wrong than right
     undersample: bool = False  # majority classes thinned to the mean of the others (row A3), in what a network learns from only
     average_epochs: float = 1.0  # horizon of the moving average of the weights; 0: none
     patience: int = 0  # epochs without a better ``watch`` before stopping, the best weights kept; 0: the last weights

@@ -4,22 +4,19 @@ Folds: each picture is predicted by a machine that never saw its group. How many
 read off the OTHER folds' learning curves, and the decision likewise, so that no figure is chosen on the pictures it is told of.
 The held-out part is predicted by the final machine, fitted on all folds together.
 
-Labels that are more probably wrong than right, by those out-of-fold probabilities, are scored against as they are, and neither the
-final machine nor its decision learns from them; benchmarks/cleaning.py measures what that is worth.
+Neither the final machine nor its decision learns from labels that those out-of-fold probabilities make doubtful (`models.doubt`).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from cleaning.labels import check_labels
 from features.extract import ExtractionSettings
-from models.decision import Decision, decided_by_others
+from models.decision import decided_by_others
+from models.doubt import doubted_labels, undoubted_decision
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
 from models.pictures import Examples, Pictures, Unlabelled
 from models.trained import Progress, Stage, Trained
-
-MOST_DOUBTED = 0.5  # of a label's pictures; of a label that is doubted more than this nothing is left out
 
 
 class CrossValidation(NamedTuple):
@@ -34,11 +31,6 @@ class CrossValidation(NamedTuple):
     samples: Samples
     unlabelled: np.ndarray | None = None
 
-    def decision(self, examples: Examples, doubted: np.ndarray) -> Decision:
-        """For a machine on all folds, of all pictures in them but for the ``doubted`` (n,)."""
-        told = (examples.fold >= 0) & ~doubted
-        return Decision().fit(self.raw[told], examples.codes[told])
-
 
 def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameters, settings: ExtractionSettings, refit: bool, jobs: int,
                stage: Stage) -> Trained:
@@ -49,7 +41,7 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
     nobody = np.zeros(len(fold), bool)
     doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, fold >= 0)
     machine = fitted_on(examples, (fold >= 0) & ~doubted, n_classes, found.samples, found.rounds, parameters, jobs, stage("final model"))
-    decision = found.decision(examples, doubted)
+    decision = undoubted_decision(examples, found.raw, doubted)
     model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
     held_out = np.flatnonzero(fold < 0)
     if len(held_out):
@@ -80,20 +72,6 @@ def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParamete
                                              examples.unlabelled)
     _, proba, chosen = decided_by_others(raw, codes, fold, fold)
     return CrossValidation(raw, proba, chosen, rounds, samples, said)
-
-
-def doubted_labels(examples: Examples, proba: np.ndarray, judged: np.ndarray) -> np.ndarray:
-    """(n,) bool: among the ``judged`` (n,) the labels that are more probably wrong than right, by ``proba`` (n, n_classes) of machines that
-    had not seen the picture.
-
-    Never one that a person decided, and none of a label of which more than half would go: then the label is hard, or the model is bad.
-    """
-    codes, n_classes = examples.codes[judged], proba.shape[1]
-    wrong = check_labels(codes, proba[judged]).wrong & ~examples.trusted[judged]
-    share = np.bincount(codes, wrong, n_classes) / np.maximum(np.bincount(codes, minlength=n_classes), 1)
-    doubted = np.zeros(len(judged), bool)
-    doubted[judged] = wrong & (share[codes] <= MOST_DOUBTED)
-    return doubted
 
 
 def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,

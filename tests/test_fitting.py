@@ -15,7 +15,7 @@ import torch
 
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
-from models import fitting
+from models import cnn_training, fitting
 from models.artifacts import load_model, save_model, settings_card
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.cnn import CnnClassifier
@@ -240,12 +240,13 @@ def test_sampling_evens_classes_out(sampling: float, share: float) -> None:
         assert sorted(order) == list(range(1000))
 
 
-def train_small(folder: Path, every_fold: bool = False, refit: bool = False, fold: np.ndarray | None = None, classes: int = 2) -> Any:
+def train_small(folder: Path, every_fold: bool = False, refit: bool = False, fold: np.ndarray | None = None, classes: int = 2, jobs: int = 1,
+                p: CnnParameters = SMALL) -> Any:
     pictures, codes = drawings(30, classes)
     fold = np.arange(30) // 2 % 5 - 1 if fold is None else fold
     examples = Examples(pictures, codes, np.arange(30), fold, np.zeros(30, bool))
-    conduct = Conduct(folder, "digest", every_fold, refit, False, 1, lambda line: None)
-    return train_cnn(examples, [f"L{c}" for c in range(classes)], SMALL, ExtractionSettings(), conduct), fold
+    conduct = Conduct(folder, "digest", every_fold, refit, False, jobs, lambda line: None)
+    return train_cnn(examples, [f"L{c}" for c in range(classes)], p, ExtractionSettings(), conduct), fold
 
 
 @pytest.mark.parametrize("every_fold", [False, True])
@@ -287,6 +288,31 @@ def test_refit_changes_the_model_and_not_the_scores(tmp_path: Path) -> None:
     assert np.array_equal(plain.proba, refitted.proba, equal_nan=True)
     assert not same(plain.model.members_[0].state, refitted.model.members_[0].state)
     assert len(refitted.model.members_) == 1
+
+
+def test_networks_beside_each_other_are_those_one_after_another(tmp_path: Path) -> None:
+    """Two processes or one: the same weights, the same probabilities."""
+    one, two = (train_small(tmp_path / str(jobs), every_fold=True, jobs=jobs)[0] for jobs in (1, 2))
+    assert len(two.model.members_) == 4
+    assert all(same(a.state, b.state) for a, b in zip(one.model.members_, two.model.members_, strict=True))
+    assert np.array_equal(one.proba, two.proba)
+
+
+def test_a_refit_does_not_learn_from_doubted_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 30 pictures 3 are doubted: 27 teach the refit, 30 where labels are trusted; every label is scored."""
+    monkeypatch.setattr(cnn_training, "doubted_labels", lambda examples, proba, which: np.arange(30) < 3)
+    left_out, _ = train_small(tmp_path, refit=True)
+    trusted, _ = train_small(tmp_path, refit=True, p=replace(SMALL, trust_labels=True))
+    assert [trained.told["trained_on"] for trained in (left_out, trusted)] == [27, 30]
+    assert [trained.told["doubted"] for trained in (left_out, trusted)] == [3, 0]
+    assert np.array_equal(left_out.judged, trusted.judged)
+
+
+def test_distillation_teaches_the_refit_alone(tmp_path: Path) -> None:
+    """Probabilities are those without it, the refitted weights are others."""
+    plain, distilled = (train_small(tmp_path, every_fold=True, refit=True, p=replace(SMALL, distillation=share))[0] for share in (0.0, 0.5))
+    assert np.array_equal(plain.proba, distilled.proba)
+    assert not same(plain.model.members_[0].state, distilled.model.members_[0].state)
 
 
 def test_a_class_missing_from_a_fold(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
                          (cli.Precisions, "precision")):
         assert tuple(shown) == recipes.CHOICES[known]
     names = {f.name for kind in (recipes.CnnParameters, recipes.Augmentation) for f in fields(kind)}
-    assert set(cli.RECIPE) == names - {"arch", "augmentation", "seed", "schedule", "decay", "keep_best", "undersample"}
+    assert set(cli.RECIPE) == names - {"arch", "augmentation", "seed", "schedule", "decay", "keep_best", "undersample", "trust_labels"}
 
 
 def test_what_is_installed_is_what_there_is() -> None:

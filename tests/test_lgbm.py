@@ -13,10 +13,11 @@ from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
+from models.doubt import doubted_labels
 from models.kernel import thinned_rows
 from models.lgbm import TREE_FAMILIES, LgbmParameters
 from models.pictures import Examples, Pictures, read_pictures
-from models.training import best_rounds, doubted_labels, train_lgbm
+from models.training import best_rounds, train_lgbm
 from sources.demo import make_demo_set
 
 
