@@ -164,6 +164,8 @@ Patch = Annotated[int | None, typer.Option("--patch", help="Side of the squares 
                                            min=1, rich_help_panel=NETWORK, show_default="preset")]
 KernelHeads = Annotated[bool | None, typer.Option("--kernel-head/--softmax-only", help="A kernel machine on what every stage found predicts too.",
                                                   rich_help_panel=NETWORK, show_default="preset")]
+Harmonic = Annotated[bool | None, typer.Option("--harmonic/--pixelwise", help="3 x 3 convolutions are learned as coefficients of their cosine "
+                                               "transform.", rich_help_panel=NETWORK, show_default="preset")]
 Views = Annotated[int | None, typer.Option("--views", help="Predictions look at the picture and at so many less one moved versions of it.",
                                            min=1, rich_help_panel=NETWORK, show_default="preset")]
 Gray = Annotated[bool | None, typer.Option("--gray/--color", help="Look at brightness only.", rich_help_panel=NETWORK, show_default="preset")]
@@ -223,7 +225,7 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
                                              min=0, rich_help_panel=CHANGES, show_default="preset")]
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
-RECIPE = ("size", "width", "patch", "kernel_head", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
+RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
           "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "average_epochs", "patience",
           "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror",
           "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
@@ -326,7 +328,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           pseudo_cap: Annotated[float, typer.Option("--pseudo-cap", min=0, help="Most of them, per labelled picture.")] = 0.5,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
           preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, patch: Patch = None,
-          kernel_head: KernelHeads = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
+          kernel_head: KernelHeads = None, harmonic: Harmonic = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
           logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, distillation: Distillation = None,

@@ -114,7 +114,8 @@ def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.nda
         if len(proba):
             task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
                                  soft=np.concatenate([np.eye(n_classes)[task.codes] if task.soft is None else task.soft, proba]))
-    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(p)}"
+    own = replace(p, distillation=0.0, trust_labels=False)  # what these two change is in the labels and in who learns
+    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(own)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
     return Finished(member_of(fitted, task, p), fitted.history, fitted.best, rows)

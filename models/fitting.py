@@ -20,6 +20,7 @@ from sklearn.metrics import f1_score
 from features.errors import ScratchworkError
 from models.augment import augmented
 from models.checkpoints import read_checkpoint, write_checkpoint
+from models.harmonic import learn_harmonics, make_plain
 from models.inference import as_input, log_proba, state_of
 from models.losses import class_priors, label_weights, loss_of, smoothed
 from models.networks import make_network
@@ -90,6 +91,8 @@ class Training:
         self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, _seed_of(p.seed, task.number))
         small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
         self.network.mean, self.network.deviation = mean_and_deviation(small)
+        if p.harmonic:
+            learn_harmonics(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.optimizer = _optimizer(self.network, p)
@@ -151,6 +154,7 @@ def fit_network(task: Task, p: CnnParameters, checkpoint: Checkpoint | None = No
             if on_epoch:
                 on_epoch(training.history[-1])
     training.network.load_state_dict(training.best or training.weights())
+    make_plain(training.network)
     return Fitted(state_of(training.network), training.history, training.best_epoch or len(training.history))
 
 

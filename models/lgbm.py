@@ -153,7 +153,7 @@ class BoostedKernel:
         weights = class_weights(tree_codes, tree_power)
         self.counts_after_ = np.bincount(tree_codes, weights, n_classes)
         data = self._dataset(scores, columns, tree_codes, weights)
-        self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count))
+        self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count), jobs)
         return self
 
     def log_proba(self, pictures: Pictures, jobs: int = 1, progress: Progress | None = None, rounds: int | None = None) -> np.ndarray:
@@ -178,13 +178,13 @@ class BoostedKernel:
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
 
-    def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None) -> None:
+    def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, jobs: int) -> None:
         p = self.parameters
         history: dict[str, dict[str, list[float]]] = {}
         settings = {"objective": "multiclass", "num_class": self.n_classes_, "learning_rate": p.learning_rate, "num_leaves": p.leaves,
                     "feature_fraction": p.feature_fraction, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0,
                     "min_data_in_leaf": p.min_rows_per_leaf, "max_bin": p.max_bin, "seed": p.seed, "deterministic": True,
-                    "force_col_wise": True, "num_threads": joblib.cpu_count(only_physical_cores=True), "verbosity": -1}
+                    "force_col_wise": True, "num_threads": jobs, "verbosity": -1}
         callbacks: list[Callable] = [lightgbm.record_evaluation(history), lightgbm.early_stopping(p.patience, verbose=False)] if watched else []
         self.booster_ = lightgbm.train(settings, data, rounds, valid_sets=[watched] if watched else None, callbacks=callbacks)
         self.booster_.free_dataset()

@@ -50,6 +50,7 @@ class CnnParameters:
     size: int = 128  # px, side of the picture that the network sees
     patch: int = 2  # px, side of the squares that ``scratch`` turns into channels at once; 4 takes half the time and sees less
     kernel_head: bool = True  # ``scratch``: a kernel machine on what every stage found predicts too
+    harmonic: bool = True  # 3 x 3 convolutions are learned as coefficients of their cosine transform
     views: int = 1  # at prediction: the picture as it is, and so many less one as training would move it
     gray: bool = False
     epochs: int = 28
@@ -122,9 +123,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it
     "camp": {"size": 224, "epochs": 10, "batch": 128, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "constant",
              "warm_up": 0.0, "decay": 1e-6, "smoothing": 0.0, "sampling": 0.0, "average_epochs": 0.0, "keep_best": True, "watch": "accuracy",
-             "mirrored_views": False, "augmentation": Augmentation(10, 0.1, 0.0035, 0.2, True, True, 0, 0, 0)},
-    "vgg16": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
-    "resnet50": {"size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
+             "mirrored_views": False, "harmonic": False, "augmentation": Augmentation(10, 0.1, 0.0035, 0.2, True, True, 0, 0, 0)},
+    "vgg16": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
+    "resnet50": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
 }
 
 
