@@ -1,0 +1,290 @@
+"""Part 3 of the report: how good the models are, judged by pictures that they had not seen, and where they are not."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from models.evaluation import calibration, confusion, top_confusions
+from reports.charts import Axis, Line, Row, bar, linear_axis, lines, reliability, rows, whisker
+from reports.report_texts import Texts
+from reports.thumbnails import Album
+
+PROBABILITY = "p__"
+MOST_CLASSES = 40  # in the confusion matrix; of more those that are mixed up most
+MOST_CELL_PICTURES = 2400  # embedded for all cells together
+CELL_WRONG, CELL_RIGHT = 24, 6  # pictures of a cell at most
+SHOWN_CONFUSIONS, CONFUSION_PICTURES = 8, 6
+SHOWN_SLICES = 12
+SHADES = 10
+METRICS = ("macro_f1", "micro_f1", "log_loss")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a model said of pictures that it had not seen. ``name``: held_out, out_of_fold, validation or test; ``table`` (n rows by path): sha256,
+    label, predicted and a probability per class; ``metrics`` and ``intervals`` as ``evaluate`` has them; ``data``: of a test folder its name."""
+
+    name: str
+    table: pd.DataFrame
+    metrics: dict[str, Any]
+    intervals: dict[str, Any]
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A saved model: its sidecar and its `Part`s by name."""
+
+    name: str
+    card: dict[str, Any]
+    parts: dict[str, Part]
+
+    @property
+    def classes(self) -> list[str]:
+        """In their natural order."""
+        return list(self.card["classes"])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment plan's table, best setting first; ``cleaning``: its settings clean differently."""
+
+    name: str
+    title: str
+    metric: str
+    judged_on: str
+    table: pd.DataFrame
+    cleaning: bool
+
+
+def models_part(models: list[ModelFacts], chosen: ModelFacts, history: pd.DataFrame | None, slices: pd.DataFrame, slices_of: str, album: Album,
+                t: Texts) -> dict[str, Any]:
+    """What the template needs for part 3; all figures but the leaderboard are of the ``chosen`` model."""
+    best = judged_part(chosen)
+    explorer = [_matrix(part, chosen.classes, t) for part in chosen.parts.values()]
+    return {"name": chosen.name, "part": part_name(best, t), "leaderboard": _leaderboard(models, t), "blends": _blends(models, t),
+            "curves": _curves(history, t), "importance": _importance(models, t), "per_class": _per_class(best, chosen.classes, t),
+            "matrices": explorer, "cells": _cells(chosen, album), "confusions": _confusions(best, album, t),
+            "reliability": _reliability(best, t), "slices": _slices(slices, slices_of, t), "headline": headline(chosen, t)}
+
+
+def judged_part(model: ModelFacts) -> Part:
+    """The part by which a model is judged: held out, else what there is."""
+    return model.parts.get("held_out") or next(iter(model.parts.values()))
+
+
+def part_name(part: Part, t: Texts) -> str:
+    """In words, with the test folder's name."""
+    return t(f"part.{part.name}", data=part.data)
+
+
+def headline(model: ModelFacts, t: Texts) -> list[str]:
+    """One sentence per part."""
+    found = []
+    for part in model.parts.values():
+        low, high = part.intervals["macro_f1"]
+        found.append(t("models.headline", model=model.name, part=part_name(part, t), n=part.metrics["n"], macro=part.metrics["macro_f1"], low=low,
+                       high=high, micro=part.metrics["micro_f1"], loss=part.metrics["log_loss"]))
+    return found
+
+
+def _leaderboard(models: list[ModelFacts], t: Texts) -> dict[str, Any]:
+    """Every model there is, best first; dots with intervals, and the table behind them."""
+    ordered = sorted(models, key=lambda m: -judged_part(m).metrics["macro_f1"])
+    pairs = [(model, part) for model in ordered for part in model.parts.values()]
+    ends = [v for _, part in pairs for v in (part.metrics["macro_f1"], *part.intervals["macro_f1"]) if not math.isnan(v)]
+    axis = linear_axis(math.floor(20 * min(ends)) / 20, math.ceil(20 * max(ends)) / 20)
+    looks = {"held_out": "c1", "test": "c4"}
+    shown = [Row(f"{model.name}, {part_name(part, t)}", whisker(axis, part.metrics["macro_f1"], *part.intervals["macro_f1"], looks.get(part.name, "c2")),
+                 f"{part.metrics['macro_f1']:.3f}") for model, part in pairs]
+    body = [[model.name, part_name(part, t), f"{part.metrics['n']:,}", *[cell for name in METRICS for cell in (
+        f"{part.metrics[name]:.3f}", between(part.intervals[name]))]] for model, part in pairs]
+    head = [t(f"column.{name}") for name in ("model", "judged_on", "pictures", "macro_f1", "interval", "micro_f1", "interval", "log_loss", "interval")]
+    return {"svg": rows(shown, t("models.leaderboard_told"), axis, t("models.macro_axis")), "head": head, "body": body}
+
+
+def between(pair: Any, shown: str = ".3f") -> str:
+    """An interval as text."""
+    low, high = pair
+    return "–" if low is None or math.isnan(low) else f"{low:{shown}} … {high:{shown}}"
+
+
+def _blends(models: list[ModelFacts], t: Texts) -> dict[str, Any] | None:
+    """The stack's own comparison of its bases and blends."""
+    board = next((model.card["leaderboard"] for model in models if "leaderboard" in model.card), None)
+    if not board:
+        return None
+    body = [[row["name"], f"{row['out_of_fold']['macro_f1']:.3f}", between(row["out_of_fold"]["macro_f1_interval"]),
+             between(row["out_of_fold"]["gain"]["macro_f1_interval"], "+.3f"), f"{row['out_of_fold']['log_loss']:.3f}",
+             f"{row['held_out']['macro_f1']:.3f}" if "held_out" in row else "–"] for row in board]
+    return {"head": [t(f"column.{name}") for name in ("blend", "macro_f1_out_of_fold", "interval", "gain", "log_loss", "macro_f1_held_out")], "body": body}
+
+
+def _curves(history: pd.DataFrame | None, t: Texts) -> dict[str, Any] | None:
+    """Two charts of every network's epochs: losses, and what validation reached."""
+    if history is None or history.empty:
+        return None
+    charts = []
+    for names, title in ((("loss", "log_loss"), "loss"), (("macro_f1", "accuracy"), "score")):
+        curves = [Line(own["epoch"].tolist(), own[name].tolist(), f"c{2 - i}") for _, own in history.groupby("network") for i, name in enumerate(names)
+                  if name in own]
+        told = t(f"models.curves_{title}", networks=history["network"].nunique(), epochs=int(history["epoch"].max()), last=_last(history, names[1]))
+        charts.append({"told": told, "svg": lines(curves, told, (t("models.epoch"), "")),
+                       "legend": [(f"c{2 - i}", t(f"curve.{name}")) for i, name in enumerate(names)]})
+    last = history.groupby("network").tail(1)
+    head = [t("column.network"), t("column.epoch"), *(t(f"curve.{name}") for name in ("loss", "log_loss", "macro_f1", "accuracy"))]
+    return {"charts": charts, "head": head, "body": [[f"{row['network']:.0f}", f"{row['epoch']:.0f}", *(
+        f"{row[name]:.3f}" for name in ("loss", "log_loss", "macro_f1", "accuracy"))] for row in last.to_dict("records")]}
+
+
+def _last(history: pd.DataFrame, name: str) -> float:
+    return float(history.groupby("network")[name].last().mean())
+
+
+def _importance(models: list[ModelFacts], t: Texts) -> dict[str, Any] | None:
+    """What the boosted trees gained by each family, in shares."""
+    shares = next((model.card["importance"] for model in models if "importance" in model.card), None)
+    if not shares:
+        return None
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    names = {name: t(f"family.{name}") for name, _ in ordered}
+    shown = [Row(names[name], bar([(share, "c1")], ordered[0][1]), f"{share:.1%}") for name, share in ordered]
+    told = t("models.importance_told", family=names[ordered[0][0]], share=ordered[0][1])
+    return {"told": told, "svg": rows(shown, told)}
+
+
+def _per_class(part: Part, classes: list[str], t: Texts) -> dict[str, Any]:
+    """F1 of each class with its interval, best first; classes that were not met come last in the table."""
+    each = part.metrics["per_class"]
+    met = sorted((label for label in classes if each[label]["f1"] is not None), key=lambda label: -each[label]["f1"])
+    axis = linear_axis(0, 1)
+    shown = [Row(label, whisker(axis, each[label]["f1"], *(part.intervals["per_class"][label] or (math.nan, math.nan))),
+                 f"{each[label]['f1']:.2f}  ·  {each[label]['support']:,}") for label in met]
+    told = t("models.per_class_told", n=len(met), best=met[0], best_f1=each[met[0]]["f1"], worst=met[-1], worst_f1=each[met[-1]]["f1"])
+    body = [[label, f"{each[label]['support']:,}", *(f"{each[label][name]:.3f}" if each[label]["f1"] is not None else "–" for name in (
+        "precision", "recall", "f1")), between(part.intervals["per_class"][label] or (math.nan, math.nan))]
+        for label in [*met, *(label for label in classes if label not in met)]]
+    return {"told": told, "svg": rows(shown, told, axis, t("models.f1_axis")),
+            "head": [t(f"column.{name}") for name in ("label", "pictures", "precision", "recall", "f1", "interval")], "body": body}
+
+
+def _matrix(part: Part, classes: list[str], t: Texts) -> dict[str, Any]:
+    """Rows of counts, the truth going down, with a shade each by its share of the row."""
+    counts = confusion(part.table["label"].to_numpy(object), part.table["predicted"].to_numpy(object), classes)
+    shown = _most_confused(counts)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    body = [{"label": classes[i], "cells": [{"n": int(counts[i, j]), "shade": min(int(np.sqrt(share[i, j]) * SHADES), SHADES - 1), "true": i,
+                                            "predicted": j, "right": i == j} for j in shown]} for i in shown]
+    return {"part": part.name, "name": part_name(part, t), "labels": [classes[i] for i in shown], "rows": body, "n": f"{len(part.table):,}",
+            "cut": t("models.matrix_cut", shown=len(shown), total=len(classes)) if len(shown) < len(classes) else ""}
+
+
+def _most_confused(counts: np.ndarray) -> list[int]:
+    """Positions of the classes that the matrix shows, in order."""
+    wrong = counts - np.diag(np.diag(counts))
+    return sorted(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES].tolist())
+
+
+def _cells(model: ModelFacts, album: Album) -> Markup:
+    """The pictures of every cell as JSON for the page's script: part → "true,predicted" → [name, path, p of the true, p of the predicted label].
+
+    The surest mistakes come first. Where there are more pictures than a page can hold, every cell has fewer.
+    """
+    found: dict[str, dict[str, list[list[str]]]] = {}
+    share = MOST_CELL_PICTURES / max(1, sum(_wanted(part) for part in model.parts.values()))
+    for part in model.parts.values():
+        table = part.table
+        order = np.argsort(-_probability(table, "predicted"), kind="stable")
+        table = table.iloc[order]
+        p_true, p_predicted = _probability(table, "label"), _probability(table, "predicted")
+        position = {label: i for i, label in enumerate(model.classes)}
+        cells: dict[str, list[list[str]]] = {}
+        for i, (path, sha, true, predicted) in enumerate(zip(table.index, table["sha256"], table["label"], table["predicted"], strict=True)):
+            own = cells.setdefault(f"{position[true]},{position[predicted]}", [])
+            if len(own) < max(1, int((CELL_RIGHT if true == predicted else CELL_WRONG) * min(1, share))):
+                own.append([album.add(sha), str(path), f"{p_true[i]:.0%}", f"{p_predicted[i]:.0%}"])
+        found[part.name] = cells
+    text = json.dumps({"labels": model.classes, "cells": found}, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _wanted(part: Part) -> int:
+    """How many pictures all cells of a part would show."""
+    sizes = part.table.groupby(["label", "predicted"]).size()
+    return int(sum(min(n, CELL_RIGHT if true == predicted else CELL_WRONG) for (true, predicted), n in sizes.items()))
+
+
+def _probability(table: pd.DataFrame, column: str) -> np.ndarray:
+    """(n,): what was said of the label in a column."""
+    names = [name for name in table.columns if name.startswith(PROBABILITY)]
+    position = {name.removeprefix(PROBABILITY): i for i, name in enumerate(names)}
+    return table[names].to_numpy(float)[np.arange(len(table)), table[column].map(position).to_numpy(int)]
+
+
+def _confusions(part: Part, album: Album, t: Texts) -> list[dict[str, Any]]:
+    """The labels that are mixed up most, with pictures; they need no script."""
+    table, found = part.table, []
+    for pair in top_confusions(table["label"].to_numpy(object), table["predicted"].to_numpy(object), SHOWN_CONFUSIONS):
+        own = table[(table["label"] == pair["true"]) & (table["predicted"] == pair["predicted"])]
+        own = own.iloc[np.argsort(-_probability(own, "predicted"), kind="stable")]
+        found.append({"told": t("models.confusion", true=pair["true"], predicted=pair["predicted"], n=pair["pictures"], share=pair["share"]),
+                      "pictures": [{"id": album.add(sha), "path": str(path)} for path, sha in own["sha256"].iloc[:CONFUSION_PICTURES].items()]})
+    return found
+
+
+def _reliability(part: Part, t: Texts) -> dict[str, Any]:
+    names = [name for name in part.table.columns if name.startswith(PROBABILITY)]
+    proba = part.table[names].to_numpy(float)
+    surest = np.array([name.removeprefix(PROBABILITY) for name in names], dtype=object)[proba.argmax(1)]
+    error, table = calibration(surest == part.table["label"].to_numpy(object), proba.max(1))
+    told = t("models.reliability", error=error, part=part_name(part, t))
+    chart = reliability(table["confidence"].tolist(), table["right"].tolist(), table["n"].tolist(), told, (t("models.confidence"), t("models.share_right")))
+    return {"told": told, "svg": chart, "head": [t("models.confidence"), t("models.share_right"), t("column.pictures")],
+            "body": [[f"{row.confidence:.3f}", f"{row.right:.3f}", f"{row.n:,.0f}"] for row in table.itertuples()]}
+
+
+def _slices(slices: pd.DataFrame, slices_of: str, t: Texts) -> dict[str, Any] | None:
+    """Differences of the slices to the rest, worst first; first those that chance does not explain."""
+    if slices.empty:
+        return None
+    shown = slices.iloc[:SHOWN_SLICES]
+    ends = shown[["low", "high", "difference"]].to_numpy(float)
+    axis = linear_axis(min(-0.05, float(np.nanmin(ends))), max(0.05, float(np.nanmax(ends))), 6, "+.0%")
+    zero = Markup(f'<line class="cut" x1="{axis.at(0)}%" x2="{axis.at(0)}%" y1="0" y2="18"/>')
+    made = [Row(_slice_name(row, t), zero + whisker(axis, row["difference"], row["low"], row["high"], "c2" if row["high"] < 0 else "c1"),
+                f"{row['difference']:+.0%}") for row in shown.to_dict("records")]
+    worse = int((slices["high"] < 0).sum())
+    told = t("models.slices_told", worse=worse, total=len(slices), part=slices_of)
+    body = [[_slice_name(row, t), f"{row['n']:,}", f"{row['share_right']:.1%}", f"{row['rest']:.1%}", between((row["low"], row["high"]), "+.1%")]
+            for row in slices.to_dict("records")]
+    return {"told": told, "svg": rows(made, told, axis, t("models.slices_axis")),
+            "head": [t(f"column.{name}") for name in ("slice", "pictures", "right", "elsewhere", "interval")], "body": body}
+
+
+def _slice_name(row: dict[str, Any], t: Texts) -> str:
+    attribute, value = str(row["attribute"]), str(row["value"])
+    key = attribute.replace(" ", "_")
+    known = ("format", "size_px", "mean_pixel", "colourfulness", "photo_score")
+    for band in ("low", "middle", "high"):
+        value = value.replace(f"{band} (", f"{t(f'band.{band}')} (", 1) if value.startswith(f"{band} (") else value
+    return f"{t(f'slice.{key}') if key in known else attribute.removeprefix('own: ')}: {value}"
+
+
+def experiment_chart(experiment: Experiment, t: Texts) -> dict[str, Any]:
+    """A dot per setting with its interval, best first, and the table."""
+    table, metric = experiment.table, experiment.metric
+    ends = table[[metric, "low", "high"]].to_numpy(float)
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    axis: Axis = linear_axis(low - 0.1 * (high - low), high + 0.1 * (high - low), 5)
+    shown = [Row(str(name), whisker(axis, row[metric], row["low"], row["high"]), f"{row[metric]:.4f}") for name, row in table.iterrows()]
+    judged = t(f"part.{experiment.judged_on}", data="") if experiment.judged_on else ""
+    told = t("experiment.told", title=experiment.title, metric=t(f"column.{metric}"), part=judged, best=str(table.index[0]), value=float(table[metric].iloc[0]))
+    body = [[str(name), f"{row['runs']:.0f}", f"{row[metric]:.4f}", between((row["low"], row["high"]), ".4f"),
+             "–" if math.isnan(row["common"]) else f"{row['common']:.4f}"] for name, row in table.iterrows()]
+    return {"title": experiment.title, "told": told, "svg": rows(shown, told, axis, t(f"column.{metric}")),
+            "head": [t("column.setting"), t("column.runs"), t(f"column.{metric}"), t("column.interval"), t("column.common")], "body": body}
