@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cleaning.folds import TEST
-from cleaning.photos import EVIDENCE_COLUMNS, METHODS, photo_scores
+from cleaning.photos import EVIDENCE_COLUMNS, photo_scores
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import feature_names
@@ -35,7 +35,9 @@ from reports.report_texts import Texts
 from reports.thumbnails import Album
 from scoring import album_of, attributes_of, intervals_of, last_trained
 
-METHOD_SAMPLE = 1500  # pictures on which the ways to find photographs that were not run are compared
+METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
+CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample
+AUTOENCODER = "kmeans-autoencoder"
 PARTS = ("held_out", "out_of_fold", "test")
 
 
@@ -91,6 +93,8 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     if not any(experiment.cleaning for experiment in experiments):
         missing["ablation"] = "python cli.py experiment experiments/ablation.toml"
     methods = _methods(workspace, manifest, decisions, cleaning, album)
+    if methods and all(method["method"] != AUTOENCODER for method in methods):
+        missing["autoencoder"] = f"python cli.py clean --only photos --photo-method {AUTOENCODER} --data {root} --artifacts artifacts/autoencoder"
     runs = read_runs(workspace.artifacts / "runs.jsonl") if (workspace.artifacts / "runs.jsonl").exists() else {}
     return Contents(root, datetime.now(UTC), album, manifest, decisions, cleaning, _photo_facts(workspace, manifest, decisions, album), methods, models,
                     chosen, slices, slices_of, pd.read_csv(history) if history.exists() else None, errors, experiments, runs, versions(),
@@ -152,7 +156,7 @@ def _methods(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFra
     rows = np.array([album.row_of[sha] for sha in chosen], int)
     if len(rows) < 10:
         return found
-    for method in METHODS[1:]:
+    for method in CHEAP_METHODS:
         if method != told["method"]:
             photos = photo_scores(workspace.store.features[rows], album.tiles, rows, method, workspace.seed)
             found.append({"method": method, "photos": int((photos.score < told["cut"]).sum()), "n": len(rows), "silhouette": photos.silhouette,

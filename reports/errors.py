@@ -18,6 +18,7 @@ from reports.report_texts import Texts
 from reports.thumbnails import Album
 
 MOST_SHOWN = 500
+FIRST = 12  # cards that are open, the others unfold
 NOT_FOR_PEOPLE = ["sha256", "near_sha256", "near_labels", "near_distances", "heat"]
 CAUSES = {"a photograph": "photograph", "a training picture just like it has the other label": "copied", "label doubtful": "doubtful",
           "too small": "small", "unlike anything in training": "unlike", "near the other class": "near", "looks like the other class": "looks",
@@ -62,7 +63,7 @@ def errors_part(told: pd.DataFrame, album: Album, t: Texts, most: int) -> dict[s
     order = np.argsort(-told["p_predicted"].to_numpy(), kind="stable")[:most]
     causes = [(_cause(cause, t), f"{n:,}") for cause, n in told["cause"].value_counts().items()] if "cause" in told else []
     cards = [_card(str(told.index[i]), row, told.attrs, album, t) for i, row in zip(order, told.iloc[order].to_dict("records"), strict=True)]
-    return {"cards": cards, "causes": causes, "shown": t("errors.shown", shown=len(order), total=len(told)), "total": len(told)}
+    return {"cards": cards[:FIRST], "more": cards[FIRST:], "causes": causes, "shown": t("errors.shown", shown=len(order), total=len(told)), "total": len(told)}
 
 
 def _card(path: str, row: dict[str, Any], facts: dict[str, Any], album: Album, t: Texts) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from reports.report_texts import Texts
 from reports.thumbnails import Album
 
 SHOWN = {"photo": 48, "exact_duplicate": 24, "near_duplicate": 48, "label_conflict": 24, "wrong_label": 60, "unreadable": 200}
+FIRST = {"photo": 14, "wrong_label": 14}  # cards that are open, the others unfold
 GALLERIES = ("photo", "near_duplicate", "exact_duplicate", "label_conflict", "wrong_label")
 BINS = 50
 LOOK = {"photo": "c2", "exact_duplicate": "c3", "near_duplicate": "c4", "label_conflict": "c5", "wrong_label": "c6", "unreadable": "c7"}
@@ -47,7 +48,8 @@ def _gallery(reason: str, decisions: pd.DataFrame, photo_facts: pd.DataFrame, al
     cards = [_card(path, row, reason, decisions, members.get(row["duplicate_group"], []), photo_facts, album, t)
              for path, row in zip(map(str, shown.index), shown.to_dict("records"), strict=True)]
     kept = int(own["keep"].sum())
-    return {"reason": reason, "title": t(f"reason.{reason}"), "about": t(f"about.{reason}"), "cards": cards, "total": f"{len(own):,}",
+    return {"reason": reason, "title": t(f"reason.{reason}"), "about": t(f"about.{reason}"), "cards": cards[:FIRST.get(reason, 8)], "more": cards[FIRST.get(reason, 8):],
+            "total": f"{len(own):,}",
             "shown": t("word.shown_all" if len(shown) == len(own) else "word.shown", shown=len(shown), total=len(own))
             + (" " + t("cleaning.flagged", n=kept) if reason == "wrong_label" and kept else "")}
 
@@ -84,9 +86,9 @@ def _unreadable(decisions: pd.DataFrame, t: Texts) -> dict[str, Any] | None:
     if bad.empty:
         return None
     shown = bad.iloc[:SHOWN["unreadable"]]
-    return {"title": t("reason.unreadable"), "total": f"{len(bad):,}", "head": [t("column.path"), t("column.why")],
+    return {"title": t("reason.unreadable"), "total": f"{len(bad):,}", "head": [t("column.path"), t("column.why"), t("column.evidence")],
             "shown": t("word.shown_files" if len(shown) < len(bad) else "word.shown_all", shown=len(shown), total=len(bad)),
-            "body": [[str(path), evidence] for path, evidence in shown["evidence"].items()]}
+            "body": [[str(path), t.issue(evidence), evidence] for path, evidence in shown["evidence"].items()]}
 
 
 def _histogram(decisions: pd.DataFrame, cut: float, t: Texts) -> dict[str, Any] | None:

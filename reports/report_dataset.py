@@ -33,9 +33,13 @@ def answers(manifest: pd.DataFrame, decisions: pd.DataFrame | None, t: Texts) ->
 
 
 def majority_labels(counts: pd.Series) -> list[str]:
-    """Labels that are far larger than the one in the middle, largest first."""
-    large = counts[counts > MAJORITY * counts.median()].sort_values(ascending=False, kind="stable")
-    return [str(label) for label in large.index]
+    """Labels that are far larger than the one in the middle, largest first; among those, the ones before the steepest fall."""
+    ordered = counts.sort_values(ascending=False, kind="stable")
+    large = int((ordered > MAJORITY * counts.median()).sum())
+    if not large or large >= len(ordered):
+        return []
+    falls = ordered.to_numpy(float)[:large] / ordered.to_numpy(float)[1:large + 1]
+    return [str(label) for label in ordered.index[:int(falls.argmax()) + 1]]
 
 
 def _counts(manifest: pd.DataFrame) -> pd.Series:
@@ -48,7 +52,7 @@ def _spread(manifest: pd.DataFrame, t: Texts) -> str:
     if counts.empty:
         return said[0]
     large = majority_labels(counts)
-    if large and len(large) < len(counts) / 2:
+    if large:
         said.append(t("dataset.majority", labels=t.listed(large), n=len(large), share=counts[large].sum() / len(manifest)))
     smallest = natural_order(counts.index[counts == counts.min()].tolist())[0]
     said.append(t("dataset.smallest", label=smallest, n=int(counts.min()), ratio=counts.max() / counts.min(), largest=str(counts.idxmax())))
@@ -63,7 +67,7 @@ def _imbalance(manifest: pd.DataFrame, t: Texts) -> str:
     even = float(np.exp(-(share * np.log(share)).sum()))
     said = [t("dataset.even", labels=len(counts), even=even)]
     large = majority_labels(counts)
-    if large and len(large) < len(counts) / 2:
+    if large:
         rest = counts.drop(large)
         said.append(t("dataset.undersampled", labels=t.listed(large), n=len(large), mean=float(rest.mean()),
                       left=int(rest.sum() + len(large) * round(rest.mean()))))
@@ -125,7 +129,7 @@ def _broken(manifest: pd.DataFrame, t: Texts) -> str:
     bad = manifest[manifest["issue"] != ""]
     if bad.empty:
         return t("dataset.no_broken")
-    kinds = bad["issue"].str.split(":").str[0].value_counts()
+    kinds = bad["issue"].map(lambda issue: t.issue(str(issue))).value_counts()
     return t("dataset.broken", n=len(bad), share=len(bad) / len(manifest), kinds=t.listed([f"{kind} ({n:,})" for kind, n in kinds.items()], 4))
 
 
@@ -140,7 +144,7 @@ def _charts(manifest: pd.DataFrame, decisions: pd.DataFrame | None, labels: list
         axis = (linear_axis(0, 255) if column == "mean_pixel" else log_axis(float(usable[column].min()), float(usable[column].max())))
         shown = [Row(label or t("word.no_label"), strip(axis, tenths(own[label])), f"{np.median(own[label]):,.0f}") for label in labels if label in own]
         charts.append({"name": column, "title": t(f"dataset.chart_{column}"), "legend": [],
-                       "svg": rows(shown, t(f"dataset.chart_{column}"), axis, t("dataset.strip_axis"))})
+                       "svg": rows(shown, t(f"dataset.chart_{column}"), axis)})
     return charts
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +67,10 @@ def models_part(models: list[ModelFacts], chosen: ModelFacts, history: pd.DataFr
                 t: Texts) -> dict[str, Any]:
     """What the template needs for part 3; all figures but the leaderboard are of the ``chosen`` model."""
     best = judged_part(chosen)
-    explorer = [_matrix(part, chosen.classes, t) for part in chosen.parts.values()]
+    matrices = [_matrix(part, chosen.classes, t) for part in chosen.parts.values()]
     return {"name": chosen.name, "part": part_name(best, t), "leaderboard": _leaderboard(models, t), "blends": _blends(models, t),
             "curves": _curves(history, t), "importance": _importance(models, t), "per_class": _per_class(best, chosen.classes, t),
-            "matrices": explorer, "cells": _cells(chosen, album), "confusions": _confusions(best, album, t),
+            "matrices": matrices, "cells": _cells(chosen, album), "confusions": _confusions(best, album, t),
             "reliability": _reliability(best, t), "slices": _slices(slices, slices_of, t), "headline": headline(chosen, t)}
 
 
@@ -272,6 +273,7 @@ def _slice_name(row: dict[str, Any], t: Texts) -> str:
     known = ("format", "size_px", "mean_pixel", "colourfulness", "photo_score")
     for band in ("low", "middle", "high"):
         value = value.replace(f"{band} (", f"{t(f'band.{band}')} (", 1) if value.startswith(f"{band} (") else value
+    value = re.sub(r"\d\.?\d*e\+\d+", lambda number: f"{float(number[0]):,.0f}", value)
     return f"{t(f'slice.{key}') if key in known else attribute.removeprefix('own: ')}: {value}"
 
 

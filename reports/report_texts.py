@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "ko")
+ISSUES = {"empty file": "empty", "not a picture": "no_picture", "too large": "too_large", "too small": "too_small", "cannot be opened": "closed",
+          "the file's name": "name"}  # how the manifest's sentences begin → keys
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -31,6 +33,12 @@ class Texts:
         if len(names) < 2:
             return "".join(names)
         return self("list.and", first=", ".join(names[:-1]), last=names[-1])
+
+    def issue(self, issue: str) -> str:
+        """The kind of trouble with a file, from the sentence that the manifest has."""
+        if issue.startswith("damaged "):
+            return self("issue.damaged", format=issue.split(":")[0].removeprefix("damaged "))
+        return next((self(f"issue.{key}") for start, key in ISSUES.items() if issue.startswith(start)), issue.split(":")[0])
 
 
 @cache
