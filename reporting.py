@@ -1,8 +1,8 @@
 """The report's contents, gathered from what the artifacts folder holds; `reports.report` makes the page of them.
 
-Beside `scoring`. Nothing is computed here that a command has computed before, no picture file is opened, and no model is loaded: what is missing is named
-with the command that makes it, and the rest is shown. Figures are of pictures that a model had not seen: the held-out part, the out-of-fold
-predictions, or a test folder that ``evaluate --data`` was run on.
+Beside `scoring`. Nothing is computed here that a command has computed before, no picture file is opened, and no model is loaded: what is
+missing is named with the command that makes it, and the rest is shown. Figures are of pictures that a model had not seen: the held-out
+part, the out-of-fold predictions, or a test folder that ``evaluate --data`` was run on.
 """
 
 import json
@@ -73,7 +73,8 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     workspace = _as_extracted(workspace, chosen_file)
     album, missing = album_of(workspace), {}
     notes += _gone(manifest, root)
-    decisions, cleaning = None, {}
+    decisions: pd.DataFrame | None = None
+    cleaning: dict[str, Any] = {}
     if (workspace.artifacts / "decisions.csv").exists():
         decisions, cleaning = _decisions(workspace, manifest, notes)
     else:
@@ -96,9 +97,10 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     if methods and all(method["method"] != AUTOENCODER for method in methods):
         missing["autoencoder"] = f"python cli.py clean --only photos --photo-method {AUTOENCODER} --data {root} --artifacts artifacts/autoencoder"
     runs = read_runs(workspace.artifacts / "runs.jsonl") if (workspace.artifacts / "runs.jsonl").exists() else {}
-    return Contents(root, datetime.now(UTC), album, manifest, decisions, cleaning, _photo_facts(workspace, manifest, decisions, album), methods, models,
-                    chosen, slices, slices_of, pd.read_csv(history) if history.exists() else None, errors, experiments, runs, versions(),
-                    workspace.settings.fingerprint(), notes, missing)
+    photo_facts = _photo_facts(workspace, manifest, decisions, album)
+    return Contents(root, datetime.now(UTC), album, manifest, decisions, cleaning, photo_facts, methods, models, chosen, slices, slices_of,
+                    pd.read_csv(history) if history.exists() else None, errors, experiments, runs, versions(), workspace.settings.fingerprint(),
+                    notes, missing)
 
 
 def _as_extracted(workspace: Workspace, model_file: Path) -> Workspace:
@@ -142,8 +144,9 @@ def _photo_facts(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     return pd.DataFrame(values, index=photos.index, columns=list(EVIDENCE_COLUMNS)).astype(float)
 
 
-def _methods(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame | None, cleaning: dict[str, Any], album: Album) -> list[dict[str, Any]]:
-    """The way by which photographs were found, and the others on a sample: how many they would call photographs, and how well they part the pictures."""
+def _methods(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame | None, cleaning: dict[str, Any],
+             album: Album) -> list[dict[str, Any]]:
+    """The way by which photographs were found, and cheap others on a sample: how many photographs each finds, and how well it parts the pictures."""
     told = cleaning.get("told", {}).get("photos")
     if told is None or decisions is None:
         return []
@@ -214,11 +217,12 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
     facts, table = workspace.artifacts / "evaluation.json", workspace.artifacts / "evaluation.csv"
     if not facts.exists() or not table.exists():
         return None
-    told = json.loads(facts.read_text(encoding="utf-8"))
-    if told["data"] == "held-out part" or told.get("model_sha256", "") != read_card(file)["sha256"]:
+    told, card = json.loads(facts.read_text(encoding="utf-8")), read_card(file)
+    if told["data"] == "held-out part" or told.get("model_sha256", "") != card["sha256"]:
         return None
     read = pd.read_csv(table, dtype={"path": str, "sha256": str, "label": str, "predicted": str}, keep_default_na=False).set_index("path")
-    return read.rename(columns={label: PROBABILITY + label for label in read_card(file)["classes"]}).assign(group=read["sha256"]), Path(told["data"]).name
+    named = read.rename(columns={label: PROBABILITY + label for label in card["classes"]})
+    return named.assign(group=read["sha256"]), Path(told["data"]).name
 
 
 def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int, data: str = "") -> Part:
@@ -280,7 +284,8 @@ def _experiments(folder: Path) -> Iterator[Experiment]:
             table[metric], table[f"{part}_{metric}"], equal_nan=True)), "")
         options = [json.loads(result.read_text(encoding="utf-8")).get("options", {}) for result in file.parent.glob("runs/*/result.json")]
         cleaning = len({json.dumps({k: v for k, v in own.items() if k.startswith("clean.")}, sort_keys=True) for own in options}) > 1
-        yield Experiment(file.parent.name, "".join(first).removeprefix("# ") or file.parent.name, metric, judged_on, table.assign(
-            **{name: table[name] if name in table else math.nan for name in ("low", "high", "common", "runs")}), cleaning)
+        for name in ("low", "high", "common", "runs"):
+            table[name] = table.get(name, math.nan)
+        yield Experiment(file.parent.name, "".join(first).removeprefix("# ") or file.parent.name, metric, judged_on, table, cleaning)
 
 

@@ -199,7 +199,8 @@ def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions
     errors = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
                          model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
                          _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
-    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "held_out": held_out, "parts": list(getattr(model, "bases_", {}))}
+    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "held_out": held_out,
+             "parts": list(getattr(model, "bases_", {}))}
     told = explained(errors, table["sha256"].to_numpy(), learned["sha256"].to_numpy(object)[near.positions], near_labels, near.distances,
                      _heat(model, pictures, chosen), facts)
     return write_errors(told, album_of(workspace), workspace.artifacts)
@@ -314,7 +315,8 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
     group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
     table = held_out[["sha256", "label", "predicted"]].assign(group=group)
-    return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes_of(workspace, held_out["sha256"], facts), facts)
+    attributes = attributes_of(workspace, held_out["sha256"], facts)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
 
 
 def _as_extracted(workspace: Workspace, model: Any) -> Workspace:

@@ -89,10 +89,10 @@ def whisker(axis: Axis, middle: float, low: float, high: float, look: str = "c1"
 
 def strip(axis: Axis, tenths: Sequence[float], look: str = "c1") -> Markup:
     """A distribution by its eleven tenths: the middle is darkest, the median a line."""
-    marks = [f'<rect class="shade {escape(look)}" x="{axis.at(tenths[i])}%" width="{max(axis.at(tenths[10 - i]) - axis.at(tenths[i]), 0.3):.2f}%" y="3" '
-             f'height="{ROW_PX - 6}"/>' for i in range(5)]
-    middle = axis.at(tenths[5])
-    return Markup("".join(marks) + f'<line class="median" x1="{middle}%" x2="{middle}%" y1="1" y2="{ROW_PX - 1}"/>')
+    places = [axis.at(v) for v in tenths]
+    marks = [f'<rect class="shade {escape(look)}" x="{places[i]}%" width="{max(places[10 - i] - places[i], 0.3):.2f}%" y="3" height="{ROW_PX - 6}"/>'
+             for i in range(5)]
+    return Markup("".join(marks) + f'<line class="median" x1="{places[5]}%" x2="{places[5]}%" y1="1" y2="{ROW_PX - 1}"/>')
 
 
 def rows(lines: Sequence[Row], told: str, axis: Axis | None = None, title: str = "") -> Markup:
@@ -109,7 +109,7 @@ def rows(lines: Sequence[Row], told: str, axis: Axis | None = None, title: str =
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float], cut: float | None, told: str, titles: tuple[str, str]) -> Markup:
-    """Counts between ``edges``; what lies below the ``cut`` has another colour. Heights are square roots, so that small bars beside huge ones are seen."""
+    """Counts between ``edges``; what lies below the ``cut`` has another colour. Heights are square roots: small bars beside huge ones are seen."""
     x, most = linear_axis(edges[0], edges[-1]), max([*counts, 1])
     marks = []
     for count, left, right in zip(counts, edges, edges[1:]):
@@ -159,7 +159,8 @@ def _plot(x: Axis, y: Axis, marks: str, told: str, titles: tuple[str, str]) -> M
     made = [f'<title>{escape(told)}</title>']
     for v, text in y.ticks:
         at = _floor_px() - _area_px() * y.at(v) / 100
-        made.append(f'<line class="grid" x1="0" x2="100%" y1="{at:.1f}" y2="{at:.1f}"/><text x="-8" y="{at + 4:.1f}" text-anchor="end">{escape(text)}</text>')
+        made.append(f'<line class="grid" x1="0" x2="100%" y1="{at:.1f}" y2="{at:.1f}"/>'
+                    f'<text x="-8" y="{at + 4:.1f}" text-anchor="end">{escape(text)}</text>')
     made += [f'<text x="{x.at(v)}%" y="{_floor_px() + 16}" text-anchor="middle">{escape(text)}</text>' for v, text in x.ticks]
     chart = f'<svg class="plot" role="img" aria-label="{escape(told)}" width="100%" height="{PLOT_PX}">{"".join(made)}{marks}</svg>'
     return Markup(f'<span class="axis-title y">{escape(titles[1])}</span>{chart}<span class="axis-title x">{escape(titles[0])}</span>'

@@ -4,6 +4,7 @@
 ``errors.html``, one file that needs nothing else: pictures are inside it, no script, no network. The report shows the same cards.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ CAUSES = {"a photograph": "photograph", "a training picture just like it has the
 
 def explained(table: pd.DataFrame, digests: np.ndarray, near_digests: np.ndarray, near_labels: np.ndarray, near_distances: np.ndarray,
               heat: np.ndarray | None, facts: dict[str, Any]) -> pd.DataFrame:
-    """`models.errors.error_table` with what a page needs beside it: digests (n,), the k nearest training pictures (n, k), ``heat`` (n, H, W) in [0, 1] or
-    None. ``facts``: ``name`` of the model and its pictures, ``parts`` of the model, and what else identifies them; kept in ``attrs``."""
-    shape = list(heat.shape[1:]) if heat is not None else []
-    told = table.assign(sha256=digests, near_sha256=[list(map(str, row)) for row in near_digests], near_labels=[list(map(str, row)) for row in near_labels],
-                        near_distances=[[float(d) for d in row] for row in near_distances],
-                        heat=b"" if heat is None else [(255 * one).round().astype(np.uint8).tobytes() for one in heat])
-    told.attrs = {**facts, "heat_shape": shape}
+    """`models.errors.error_table` with what a page needs beside it: digests (n,), the k nearest training pictures (n, k), ``heat`` (n, H, W) in
+    [0, 1] or None. ``facts``: ``name`` of the model and its pictures, ``parts`` of the model, and what else identifies them; kept in ``attrs``."""
+    blank = [b""] * len(table)
+    more = {"sha256": digests, "near_sha256": near_digests.tolist(), "near_labels": near_labels.tolist(), "near_distances": near_distances.tolist(),
+            "heat": blank if heat is None else [(255 * one).round().astype(np.uint8).tobytes() for one in heat]}
+    told = table.join(pd.DataFrame(more, index=table.index))
+    told.attrs.update(facts, heat_shape=[] if heat is None else list(heat.shape[1:]))
     return told
 
 
@@ -61,12 +62,14 @@ def write_error_page(told: pd.DataFrame, album: Album, file: Path) -> None:
 def errors_part(told: pd.DataFrame, album: Album, t: Texts, most: int) -> dict[str, Any]:
     """Cards, causes with their numbers, and how many are shown of how many."""
     order = np.argsort(-told["p_predicted"].to_numpy(), kind="stable")[:most]
-    causes = [(_cause(cause, t), f"{n:,}") for cause, n in told["cause"].value_counts().items()] if "cause" in told else []
-    cards = [_card(str(told.index[i]), row, told.attrs, album, t) for i, row in zip(order, told.iloc[order].to_dict("records"), strict=True)]
-    return {"cards": cards[:FIRST], "more": cards[FIRST:], "causes": causes, "shown": t("errors.shown", shown=len(order), total=len(told)), "total": len(told)}
+    causes = [(_cause(str(cause), t), f"{n:,}") for cause, n in told["cause"].value_counts().items()] if "cause" in told else []
+    shown = told.iloc[order]
+    cards = [_card(str(path), row, dict(told.attrs), album, t) for path, row in zip(shown.index, shown.to_dict("records"), strict=True)]
+    return {"cards": cards[:FIRST], "more": cards[FIRST:], "causes": causes, "shown": t("errors.shown", shown=len(order), total=len(told)),
+            "total": len(told)}
 
 
-def _card(path: str, row: dict[str, Any], facts: dict[str, Any], album: Album, t: Texts) -> dict[str, Any]:
+def _card(path: str, row: Mapping[Any, Any], facts: Mapping[Any, Any], album: Album, t: Texts) -> dict[str, Any]:
     """One wrong picture; without causes, neighbours and heat where nobody has looked for them."""
     near = [{"label": label, "distance": f"{distance:.2f}", "id": album.add(sha)} for label, distance, sha in zip(
         row.get("near_labels", ()), row.get("near_distances", ()), row.get("near_sha256", ()), strict=True)]
@@ -81,7 +84,7 @@ def _cause(cause: str, t: Texts) -> str:
     return t(f"cause.{CAUSES[cause]}") if cause in CAUSES else cause
 
 
-def _heat(row: dict[str, Any], facts: dict[str, Any], album: Album) -> str:
+def _heat(row: Mapping[Any, Any], facts: Mapping[Any, Any], album: Album) -> str:
     """The name of the picture with its heat, empty where there is none."""
     if not row.get("heat") or row["sha256"] not in album.row_of:
         return ""

@@ -81,7 +81,7 @@ def page(contents: Contents, t: Texts) -> str:
     if album.missing:
         notes.append(t("note.placeholders", n=len(album.missing)))
     return environment().get_template("report.html").render(
-        t=t, css=css, js=js, csp=csp(css, js), title=t("page.title", name=c.root.name or str(c.root)), name=_name(c.root), when=f"{c.when:%Y-%m-%d %H:%M} UTC",
+        t=t, css=css, js=js, csp=csp(css, js), title=t("page.title", name=_name(c.root)), name=_name(c.root), when=f"{c.when:%Y-%m-%d %H:%M} UTC",
         facts=_key_facts(c, t), notes=notes, missing=c.missing, ablations=[chart for own, chart in experiments if own],
         experiments=[chart for own, chart in experiments if not own], album=album, **parts)
 
@@ -97,15 +97,16 @@ def _cut(c: Contents) -> float:
 
 def _key_facts(c: Contents, t: Texts) -> list[dict[str, str]]:
     """The figures on the first screen."""
-    facts = [{"value": f"{len(c.manifest):,}", "name": t("fact.files", labels=int((c.manifest["label"][c.manifest["label"] != ""]).nunique()))}]
+    labels = c.manifest["label"]
+    facts = [(f"{len(c.manifest):,}", t("fact.files", labels=int(labels[labels != ""].nunique())))]
     if c.decisions is not None:
-        facts.append({"value": f"{int(c.decisions['keep'].sum()):,}", "name": t("fact.kept", left=int((~c.decisions["keep"]).sum()))})
+        facts.append((f"{int(c.decisions['keep'].sum()):,}", t("fact.kept", left=int((~c.decisions["keep"]).sum()))))
     if c.chosen:
         part = judged_part(c.chosen)
         low, high = part.intervals["macro_f1"]
-        facts.append({"value": f"{part.metrics['macro_f1']:.3f}", "name": t("fact.macro", model=c.chosen.name, low=low, high=high, part=part_name(part, t))})
-        facts.append({"value": f"{part.metrics['micro_f1']:.3f}", "name": t("fact.micro", n=part.metrics["n"])})
-    return facts
+        facts += [(f"{part.metrics['macro_f1']:.3f}", t("fact.macro", model=c.chosen.name, low=low, high=high, part=part_name(part, t))),
+                  (f"{part.metrics['micro_f1']:.3f}", t("fact.micro", n=part.metrics["n"]))]
+    return [{"value": value, "name": name} for value, name in facts]
 
 
 def _errors(c: Contents, t: Texts) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Part 2 of the report: what was left out and why, with the evidence beside it: originals, features, suggested labels, scores and cuts."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ EVIDENCE = ("zero", "top", "entropy", "flat")  # of `photo_facts`, in the order 
 
 def cleaning_part(manifest: pd.DataFrame, decisions: pd.DataFrame, photo_facts: pd.DataFrame, cut: float, methods: list[dict[str, Any]],
                   album: Album, t: Texts) -> dict[str, Any]:
-    """What the template needs for part 2. ``photo_facts``: features that betray a photograph, by path; ``methods``: figures of the ways to find them."""
+    """What the template needs for part 2. ``photo_facts``: features that betray a photograph, by path; ``methods``: figures of the ways to find
+    them."""
     decisions = decisions.assign(sha256=manifest["sha256"].reindex(decisions.index).fillna(""))
     galleries = [_gallery(reason, decisions, photo_facts, album, t) for reason in GALLERIES if (decisions["reason"] == reason).any()]
-    return {"summary": _summary(decisions, t), "galleries": galleries, "unreadable": _unreadable(decisions, t), "histogram": _histogram(decisions, cut, t),
-            "methods": _method_table(methods, t), "sampled": any(method["sampled"] for method in methods), "people": _people(decisions, t)}
+    return {"summary": _summary(decisions, t), "people": _people(decisions, t), "galleries": galleries, "unreadable": _unreadable(decisions, t),
+            "histogram": _histogram(decisions, cut, t), "methods": _method_table(methods, t), "sampled": any(m["sampled"] for m in methods)}
 
 
 def _summary(decisions: pd.DataFrame, t: Texts) -> dict[str, Any]:
@@ -44,17 +46,18 @@ def _gallery(reason: str, decisions: pd.DataFrame, photo_facts: pd.DataFrame, al
     """The surest of one reason first; how many are shown of how many."""
     own = decisions[decisions["reason"] == reason].sort_values("score", kind="stable")
     shown = own.iloc[:SHOWN[reason]]
-    members = {group: list(part.index) for group, part in decisions[decisions["duplicate_group"] != ""].groupby("duplicate_group")}
+    grouped = decisions[decisions["duplicate_group"] != ""].groupby("duplicate_group").groups
+    members = {str(group): list(map(str, paths)) for group, paths in grouped.items()}
     cards = [_card(path, row, reason, decisions, members.get(row["duplicate_group"], []), photo_facts, album, t)
              for path, row in zip(map(str, shown.index), shown.to_dict("records"), strict=True)]
-    kept = int(own["keep"].sum())
-    return {"reason": reason, "title": t(f"reason.{reason}"), "about": t(f"about.{reason}"), "cards": cards[:FIRST.get(reason, 8)], "more": cards[FIRST.get(reason, 8):],
+    kept, first = int(own["keep"].sum()), FIRST.get(reason, 8)
+    return {"reason": reason, "title": t(f"reason.{reason}"), "about": t(f"about.{reason}"), "cards": cards[:first], "more": cards[first:],
             "total": f"{len(own):,}",
             "shown": t("word.shown_all" if len(shown) == len(own) else "word.shown", shown=len(shown), total=len(own))
             + (" " + t("cleaning.flagged", n=kept) if reason == "wrong_label" and kept else "")}
 
 
-def _card(path: str, row: dict[str, Any], reason: str, decisions: pd.DataFrame, members: list[str], photo_facts: pd.DataFrame, album: Album,
+def _card(path: str, row: Mapping[Any, Any], reason: str, decisions: pd.DataFrame, members: list[str], photo_facts: pd.DataFrame, album: Album,
           t: Texts) -> dict[str, Any]:
     """A picture, what stands beside it, and its evidence in the page's language."""
     pictures = [{"id": album.add(row["sha256"]), "path": path, "label": row["label"] or t("word.no_label"), "role": ""}]
@@ -62,11 +65,11 @@ def _card(path: str, row: dict[str, Any], reason: str, decisions: pd.DataFrame, 
     if reason in ("exact_duplicate", "near_duplicate", "label_conflict"):
         other = _named(str(row["evidence"]), [m for m in members if m != path])
         if other:
-            pictures.append({"id": album.add(decisions.at[other, "sha256"]), "path": other, "label": decisions.at[other, "label"],
+            pictures.append({"id": album.add(str(decisions.at[other, "sha256"])), "path": other, "label": str(decisions.at[other, "label"]),
                              "role": t("card.other_label" if reason == "label_conflict" else "card.original")})
         told = [t("card.alike", share=1 - row["score"])] if reason == "near_duplicate" else [t(f"card.{reason}")]
     elif reason == "photo" and path in photo_facts.index:
-        told.append(t("card.photo", **dict(zip(EVIDENCE, photo_facts.loc[path].tolist(), strict=True))))
+        told.append(t("card.photo", **dict(zip(EVIDENCE, photo_facts.loc[[path]].to_numpy(float)[0].tolist(), strict=True))))
     elif reason == "wrong_label":
         suggested = re.fullmatch(r"perhaps (.*) \(probability ([\d.]+)\)", str(row["evidence"]), re.DOTALL)
         if suggested:
@@ -86,9 +89,9 @@ def _unreadable(decisions: pd.DataFrame, t: Texts) -> dict[str, Any] | None:
     if bad.empty:
         return None
     shown = bad.iloc[:SHOWN["unreadable"]]
-    return {"title": t("reason.unreadable"), "total": f"{len(bad):,}", "head": [t("column.path"), t("column.why"), t("column.evidence")],
-            "shown": t("word.shown_files" if len(shown) < len(bad) else "word.shown_all", shown=len(shown), total=len(bad)),
-            "body": [[str(path), t.issue(evidence), evidence] for path, evidence in shown["evidence"].items()]}
+    body = [[str(path), t.issue(evidence), evidence] for path, evidence in shown["evidence"].items()]
+    return {"title": t("reason.unreadable"), "total": f"{len(bad):,}", **t.table(("path", "why", "evidence"), body),
+            "shown": t("word.shown_files" if len(shown) < len(bad) else "word.shown_all", shown=len(shown), total=len(bad))}
 
 
 def _histogram(decisions: pd.DataFrame, cut: float, t: Texts) -> dict[str, Any] | None:
@@ -106,7 +109,7 @@ def _method_table(methods: list[dict[str, Any]], t: Texts) -> dict[str, Any] | N
         return None
     body = [[t(f"method.{m['method'].replace('-', '_')}") + (" *" if m["sampled"] else ""), f"{m['photos']:,} / {m['n']:,}", _figure(m["silhouette"]),
              _figure(m["davies_bouldin"])] for m in methods]
-    return {"head": [t(f"column.{name}") for name in ("method", "photographs", "silhouette", "davies_bouldin")], "body": body}
+    return t.table(("method", "photographs", "silhouette", "davies_bouldin"), body)
 
 
 def _figure(value: float) -> str:

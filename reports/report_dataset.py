@@ -1,5 +1,6 @@
 """Part 1 of the report: what the folder holds, and the questions of the contest's mission 1 answered in sentences that are computed from it."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,16 @@ DUPLICATES = ("exact_duplicate", "near_duplicate")
 def dataset_part(manifest: pd.DataFrame, decisions: pd.DataFrame | None, album: Album, t: Texts) -> dict[str, Any]:
     """What the template needs for part 1. ``manifest``: one row per file; ``decisions``: what cleaning said of them, None before."""
     labels = natural_order([label for label in manifest["label"].tolist() if label]) + [""] * bool((manifest["label"] == "").any())
-    return {"answers": answers(manifest, decisions, t), "charts": _charts(manifest, decisions, labels, t), "samples": _samples(manifest, labels, album),
-            "table": _label_table(manifest, decisions, labels, t), "labels": len([label for label in labels if label])}
+    return {"answers": answers(manifest, decisions, t), "charts": _charts(manifest, decisions, labels, t),
+            "samples": _samples(manifest, labels, album), "table": _label_table(manifest, decisions, labels, t)}
 
 
 def answers(manifest: pd.DataFrame, decisions: pd.DataFrame | None, t: Texts) -> list[tuple[str, str]]:
     """(question, answer) in the order of the contest's mission."""
     usable = manifest[manifest["issue"] == ""]
-    told = [("spread", _spread(manifest, t)), ("imbalance", _imbalance(manifest, t)), ("sizes", _sizes(usable, t)), ("brightness", _brightness(
-        manifest, decisions, t)), ("duplicates", _duplicates(decisions, t)), ("photos", _photos(decisions, t)), ("broken", _broken(manifest, t))]
+    told = [("spread", _spread(manifest, t)), ("imbalance", _imbalance(manifest, t)), ("sizes", _sizes(usable, t)),
+            ("brightness", _brightness(manifest, decisions, t)), ("duplicates", _duplicates(decisions, t)), ("photos", _photos(decisions, t)),
+            ("broken", _broken(manifest, t))]
     return [(t(f"question.{name}"), text) for name, text in told if text]
 
 
@@ -141,22 +143,23 @@ def _charts(manifest: pd.DataFrame, decisions: pd.DataFrame | None, labels: list
         return charts
     for column in ("mean_pixel", "width", "height"):
         own = {label: part.to_numpy(float) for label, part in usable.groupby("label")[column]}
-        axis = (linear_axis(0, 255) if column == "mean_pixel" else log_axis(float(usable[column].min()), float(usable[column].max())))
-        shown = [Row(label or t("word.no_label"), strip(axis, tenths(own[label])), f"{np.median(own[label]):,.0f}") for label in labels if label in own]
-        charts.append({"name": column, "title": t(f"dataset.chart_{column}"), "legend": [],
-                       "svg": rows(shown, t(f"dataset.chart_{column}"), axis)})
+        axis = linear_axis(0, 255) if column == "mean_pixel" else log_axis(float(usable[column].min()), float(usable[column].max()))
+        shown = [Row(label or t("word.no_label"), strip(axis, tenths(own[label])), f"{np.median(own[label]):,.0f}")
+                 for label in labels if label in own]
+        title = t(f"dataset.chart_{column}")
+        charts.append({"title": title, "legend": [], "svg": rows(shown, title, axis)})
     return charts
 
 
 def _count_chart(manifest: pd.DataFrame, decisions: pd.DataFrame | None, labels: list[str], t: Texts) -> dict[str, Any]:
     kept = (decisions["keep"] if decisions is not None else manifest["issue"] == "").reindex(manifest.index, fill_value=False)
-    table = pd.DataFrame({"label": manifest["label"], "kept": kept}).groupby("label")["kept"].agg(["sum", "size"])
-    most = int(table["size"].max())
-    shown = [Row(label or t("word.no_label"), bar([(table.at[label, "sum"], "c1"), (table.at[label, "size"] - table.at[label, "sum"], "c2")], most),
-                 f"{table.at[label, 'size']:,}") for label in labels]
-    legend = [("c1", t("word.kept" if decisions is not None else "word.readable")), ("c2", t("word.left_out" if decisions is not None else
-                                                                                             "word.unreadable"))]
-    return {"name": "counts", "title": t("dataset.chart_counts"), "legend": legend, "svg": rows(shown, t("dataset.chart_counts"))}
+    stay, whole = (Counter(manifest.loc[which, "label"].tolist()) for which in (kept, np.ones(len(manifest), bool)))
+    most = max(whole.values(), default=0)
+    shown = [Row(label or t("word.no_label"), bar([(stay[label], "c1"), (whole[label] - stay[label], "c2")], most), f"{whole[label]:,}")
+             for label in labels]
+    words = ("kept", "left_out") if decisions is not None else ("readable", "unreadable")
+    legend = [(look, t(f"word.{word}")) for look, word in zip(("c1", "c2"), words, strict=True)]
+    return {"title": t("dataset.chart_counts"), "legend": legend, "svg": rows(shown, t("dataset.chart_counts"))}
 
 
 def _samples(manifest: pd.DataFrame, labels: list[str], album: Album) -> list[dict[str, Any]]:
@@ -181,4 +184,4 @@ def _label_table(manifest: pd.DataFrame, decisions: pd.DataFrame | None, labels:
         measured = [f"{good['width'].median():,.0f}×{good['height'].median():,.0f}", f"{good['mean_pixel'].mean():.1f}"] if len(good) else ["–", "–"]
         formats = ", ".join(f"{name} {n:,}" for name, n in good["format"].value_counts().items())
         body.append([label or t("word.no_label"), f"{len(part):,}", kept, f"{len(part) - len(good):,}", *measured, formats])
-    return {"head": [t(f"column.{name}") for name in ("label", "pictures", "kept", "unreadable", "median_size", "mean_pixel", "formats")], "body": body}
+    return t.table(("label", "pictures", "kept", "unreadable", "median_size", "mean_pixel", "formats"), body)

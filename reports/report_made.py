@@ -12,7 +12,7 @@ from reports.report_models import ModelFacts
 from reports.report_texts import Texts
 
 DIGITS = 16  # of a digest that are shown
-NO_OPTION = {"arch", "augmentation", "seed", "schedule", "decay", "keep_best"}  # of a recipe: said otherwise, or what an architecture is published with
+NO_OPTION = {"arch", "augmentation", "seed", "schedule", "decay", "keep_best"}  # of a recipe: said otherwise, or published with an architecture
 SWITCHES = {"kernel_head": ("--kernel-head", "--softmax-only"), "gray": ("--gray", "--color"), "progressive": ("--progressive", "--one-size"),
             "mirrored_views": ("--mirrored-views", "--one-view"), "deterministic": ("--deterministic", "--fastest"),
             "compiled": ("--compile", "--no-compile"), "mirror": ("--mirror", "--no-mirror"), "upside_down": ("--upside-down", "--upright"),
@@ -23,7 +23,7 @@ def made_part(manifest: pd.DataFrame, cleaning: dict[str, Any], models: list[Mod
               fingerprint: str, t: Texts) -> dict[str, Any]:
     """What the template needs for part 5."""
     return {"commands": commands(cleaning, models), "runs": _runs(runs, t), "facts": _facts(manifest, models, fingerprint, t),
-            "versions": {"head": [t("column.what"), t("column.version")], "body": [[name, version] for name, version in versions.items()]}}
+            "versions": t.table(("what", "version"), [[name, version] for name, version in versions.items()])}
 
 
 def commands(cleaning: dict[str, Any], models: list[ModelFacts]) -> list[str]:
@@ -84,7 +84,7 @@ def _runs(runs: dict[int, dict[str, Any]], t: Texts) -> dict[str, Any] | None:
         told = run["metrics"].get("held_out") or run["metrics"].get("out_of_fold", {})
         body.append([str(number), run.get("when", "")[:16].replace("T", " "), run["model"], run.get("data_digest", "")[:8], str(run["parameters"].get(
             "seed", "")), f"{told['macro_f1']:.3f}" if told else "–", f"{run.get('seconds', 0):,.0f}"])
-    return {"head": [t(f"column.{name}") for name in ("run", "when", "model", "data", "seed", "macro_f1", "seconds")], "body": body}
+    return t.table(("run", "when", "model", "data", "seed", "macro_f1", "seconds"), body)
 
 
 def _facts(manifest: pd.DataFrame, models: list[ModelFacts], fingerprint: str, t: Texts) -> dict[str, Any]:
@@ -95,4 +95,4 @@ def _facts(manifest: pd.DataFrame, models: list[ModelFacts], fingerprint: str, t
     for model in models:
         body += [[t("made.data_of", model=model.name), model.card.get("data_digest", "")[:DIGITS]],
                  [t("made.file_of", model=f"{model.name}.joblib"), model.card["sha256"][:DIGITS]]]
-    return {"head": [t("column.what"), t("column.value")], "body": body}
+    return t.table(("what", "value"), body)

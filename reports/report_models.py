@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ CELL_WRONG, CELL_RIGHT = 24, 6  # pictures of a cell at most
 SHOWN_CONFUSIONS, CONFUSION_PICTURES = 8, 6
 SHOWN_SLICES = 12
 SHADES = 10
+CURVES = ("loss", "log_loss", "macro_f1", "accuracy")  # columns of a network's history
 METRICS = ("macro_f1", "micro_f1", "log_loss")
 
 
@@ -101,12 +104,16 @@ def _leaderboard(models: list[ModelFacts], t: Texts) -> dict[str, Any]:
     ends = [v for _, part in pairs for v in (part.metrics["macro_f1"], *part.intervals["macro_f1"]) if not math.isnan(v)]
     axis = linear_axis(math.floor(20 * min(ends)) / 20, math.ceil(20 * max(ends)) / 20)
     looks = {"held_out": "c1", "test": "c4"}
-    shown = [Row(f"{model.name}, {part_name(part, t)}", whisker(axis, part.metrics["macro_f1"], *part.intervals["macro_f1"], looks.get(part.name, "c2")),
-                 f"{part.metrics['macro_f1']:.3f}") for model, part in pairs]
-    body = [[model.name, part_name(part, t), f"{part.metrics['n']:,}", *[cell for name in METRICS for cell in (
-        f"{part.metrics[name]:.3f}", between(part.intervals[name]))]] for model, part in pairs]
-    head = [t(f"column.{name}") for name in ("model", "judged_on", "pictures", "macro_f1", "interval", "micro_f1", "interval", "log_loss", "interval")]
-    return {"svg": rows(shown, t("models.leaderboard_told"), axis, t("models.macro_axis")), "head": head, "body": body}
+    shown, body = [], []
+    for model, part in pairs:
+        macro = part.metrics["macro_f1"]
+        low, high = part.intervals["macro_f1"]
+        marks = whisker(axis, macro, low, high, looks.get(part.name, "c2"))
+        shown.append(Row(f"{model.name}, {part_name(part, t)}", marks, f"{macro:.3f}"))
+        figures = [cell for name in METRICS for cell in (f"{part.metrics[name]:.3f}", between(part.intervals[name]))]
+        body.append([model.name, part_name(part, t), f"{part.metrics['n']:,}", *figures])
+    columns = ("model", "judged_on", "pictures", *(column for name in METRICS for column in (name, "interval")))
+    return {"svg": rows(shown, t("models.leaderboard_told"), axis, t("models.macro_axis")), **t.table(columns, body)}
 
 
 def between(pair: Any, shown: str = ".3f") -> str:
@@ -120,31 +127,29 @@ def _blends(models: list[ModelFacts], t: Texts) -> dict[str, Any] | None:
     board = next((model.card["leaderboard"] for model in models if "leaderboard" in model.card), None)
     if not board:
         return None
-    body = [[row["name"], f"{row['out_of_fold']['macro_f1']:.3f}", between(row["out_of_fold"]["macro_f1_interval"]),
-             between(row["out_of_fold"]["gain"]["macro_f1_interval"], "+.3f"), f"{row['out_of_fold']['log_loss']:.3f}",
-             f"{row['held_out']['macro_f1']:.3f}" if "held_out" in row else "–"] for row in board]
-    return {"head": [t(f"column.{name}") for name in ("blend", "macro_f1_out_of_fold", "interval", "gain", "log_loss", "macro_f1_held_out")], "body": body}
+    body = []
+    for row in board:
+        own, held = row["out_of_fold"], row.get("held_out")
+        body.append([row["name"], f"{own['macro_f1']:.3f}", between(own["macro_f1_interval"]), between(own["gain"]["macro_f1_interval"], "+.3f"),
+                     f"{own['log_loss']:.3f}", f"{held['macro_f1']:.3f}" if held else "–"])
+    return t.table(("blend", "macro_f1_out_of_fold", "interval", "gain", "log_loss", "macro_f1_held_out"), body)
 
 
 def _curves(history: pd.DataFrame | None, t: Texts) -> dict[str, Any] | None:
     """Two charts of every network's epochs: losses, and what validation reached."""
     if history is None or history.empty:
         return None
+    networks = [own for _, own in history.groupby("network")]
     charts = []
-    for names, title in ((("loss", "log_loss"), "loss"), (("macro_f1", "accuracy"), "score")):
-        curves = [Line(own["epoch"].tolist(), own[name].tolist(), f"c{2 - i}") for _, own in history.groupby("network") for i, name in enumerate(names)
-                  if name in own]
-        told = t(f"models.curves_{title}", networks=history["network"].nunique(), epochs=int(history["epoch"].max()), last=_last(history, names[1]))
+    for names, title in ((CURVES[:2], "loss"), (CURVES[2:], "score")):
+        curves = [Line(own["epoch"].tolist(), own[name].tolist(), look) for own in networks for name, look in zip(names, ("c2", "c1"), strict=True)]
+        last = float(np.mean([own[names[1]].iloc[-1] for own in networks]))
+        told = t(f"models.curves_{title}", networks=len(networks), epochs=int(history["epoch"].max()), last=last)
         charts.append({"told": told, "svg": lines(curves, told, (t("models.epoch"), "")),
-                       "legend": [(f"c{2 - i}", t(f"curve.{name}")) for i, name in enumerate(names)]})
-    last = history.groupby("network").tail(1)
-    head = [t("column.network"), t("column.epoch"), *(t(f"curve.{name}") for name in ("loss", "log_loss", "macro_f1", "accuracy"))]
-    return {"charts": charts, "head": head, "body": [[f"{row['network']:.0f}", f"{row['epoch']:.0f}", *(
-        f"{row[name]:.3f}" for name in ("loss", "log_loss", "macro_f1", "accuracy"))] for row in last.to_dict("records")]}
-
-
-def _last(history: pd.DataFrame, name: str) -> float:
-    return float(history.groupby("network")[name].last().mean())
+                       "legend": [(look, t(f"curve.{name}")) for name, look in zip(names, ("c2", "c1"), strict=True)]})
+    ends = [own.iloc[-1].to_dict() for own in networks]
+    return {"charts": charts, "head": [t("column.network"), t("column.epoch"), *(t(f"curve.{name}") for name in CURVES)],
+            "body": [[f"{end['network']:.0f}", f"{end['epoch']:.0f}", *(f"{end[name]:.3f}" for name in CURVES)] for end in ends]}
 
 
 def _importance(models: list[ModelFacts], t: Texts) -> dict[str, Any] | None:
@@ -167,11 +172,12 @@ def _per_class(part: Part, classes: list[str], t: Texts) -> dict[str, Any]:
     shown = [Row(label, whisker(axis, each[label]["f1"], *(part.intervals["per_class"][label] or (math.nan, math.nan))),
                  f"{each[label]['f1']:.2f}  ·  {each[label]['support']:,}") for label in met]
     told = t("models.per_class_told", n=len(met), best=met[0], best_f1=each[met[0]]["f1"], worst=met[-1], worst_f1=each[met[-1]]["f1"])
-    body = [[label, f"{each[label]['support']:,}", *(f"{each[label][name]:.3f}" if each[label]["f1"] is not None else "–" for name in (
-        "precision", "recall", "f1")), between(part.intervals["per_class"][label] or (math.nan, math.nan))]
-        for label in [*met, *(label for label in classes if label not in met)]]
+    body = []
+    for label in [*met, *(label for label in classes if label not in met)]:
+        figures = [f"{each[label][name]:.3f}" if label in met else "–" for name in ("precision", "recall", "f1")]
+        body.append([label, f"{each[label]['support']:,}", *figures, between(part.intervals["per_class"][label] or (math.nan, math.nan))])
     return {"told": told, "svg": rows(shown, told, axis, t("models.f1_axis")),
-            "head": [t(f"column.{name}") for name in ("label", "pictures", "precision", "recall", "f1", "interval")], "body": body}
+            **t.table(("label", "pictures", "precision", "recall", "f1", "interval"), body)}
 
 
 def _matrix(part: Part, classes: list[str], t: Texts) -> dict[str, Any]:
@@ -216,8 +222,8 @@ def _cells(model: ModelFacts, album: Album) -> Markup:
 
 def _wanted(part: Part) -> int:
     """How many pictures all cells of a part would show."""
-    sizes = part.table.groupby(["label", "predicted"]).size()
-    return int(sum(min(n, CELL_RIGHT if true == predicted else CELL_WRONG) for (true, predicted), n in sizes.items()))
+    sizes = Counter(zip(part.table["label"], part.table["predicted"], strict=True))
+    return sum(min(n, CELL_RIGHT if true == predicted else CELL_WRONG) for (true, predicted), n in sizes.items())
 
 
 def _probability(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -243,10 +249,10 @@ def _reliability(part: Part, t: Texts) -> dict[str, Any]:
     proba = part.table[names].to_numpy(float)
     surest = np.array([name.removeprefix(PROBABILITY) for name in names], dtype=object)[proba.argmax(1)]
     error, table = calibration(surest == part.table["label"].to_numpy(object), proba.max(1))
-    told = t("models.reliability", error=error, part=part_name(part, t))
-    chart = reliability(table["confidence"].tolist(), table["right"].tolist(), table["n"].tolist(), told, (t("models.confidence"), t("models.share_right")))
-    return {"told": told, "svg": chart, "head": [t("models.confidence"), t("models.share_right"), t("column.pictures")],
-            "body": [[f"{row.confidence:.3f}", f"{row.right:.3f}", f"{row.n:,.0f}"] for row in table.itertuples()]}
+    told, titles = t("models.reliability", error=error, part=part_name(part, t)), (t("models.confidence"), t("models.share_right"))
+    confidence, right, n = (table[name].tolist() for name in ("confidence", "right", "n"))
+    return {"told": told, "svg": reliability(confidence, right, n, told, titles), "head": [*titles, t("column.pictures")],
+            "body": [[f"{c:.3f}", f"{r:.3f}", f"{k:,}"] for c, r, k in zip(confidence, right, n, strict=True)]}
 
 
 def _slices(slices: pd.DataFrame, slices_of: str, t: Texts) -> dict[str, Any] | None:
@@ -264,10 +270,10 @@ def _slices(slices: pd.DataFrame, slices_of: str, t: Texts) -> dict[str, Any] | 
     body = [[_slice_name(row, t), f"{row['n']:,}", f"{row['share_right']:.1%}", f"{row['rest']:.1%}", between((row["low"], row["high"]), "+.1%")]
             for row in slices.to_dict("records")]
     return {"told": told, "svg": rows(made, told, axis, t("models.slices_axis")),
-            "head": [t(f"column.{name}") for name in ("slice", "pictures", "right", "elsewhere", "interval")], "body": body}
+            **t.table(("slice", "pictures", "right", "elsewhere", "interval"), body)}
 
 
-def _slice_name(row: dict[str, Any], t: Texts) -> str:
+def _slice_name(row: Mapping[Any, Any], t: Texts) -> str:
     attribute, value = str(row["attribute"]), str(row["value"])
     key = attribute.replace(" ", "_")
     known = ("format", "size_px", "mean_pixel", "colourfulness", "photo_score")
@@ -283,10 +289,11 @@ def experiment_chart(experiment: Experiment, t: Texts) -> dict[str, Any]:
     ends = table[[metric, "low", "high"]].to_numpy(float)
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     axis: Axis = linear_axis(low - 0.1 * (high - low), high + 0.1 * (high - low), 5)
-    shown = [Row(str(name), whisker(axis, row[metric], row["low"], row["high"]), f"{row[metric]:.4f}") for name, row in table.iterrows()]
-    judged = t(f"part.{experiment.judged_on}", data="") if experiment.judged_on else ""
-    told = t("experiment.told", title=experiment.title, metric=t(f"column.{metric}"), part=judged, best=str(table.index[0]), value=float(table[metric].iloc[0]))
-    body = [[str(name), f"{row['runs']:.0f}", f"{row[metric]:.4f}", between((row["low"], row["high"]), ".4f"),
-             "–" if math.isnan(row["common"]) else f"{row['common']:.4f}"] for name, row in table.iterrows()]
+    settings = list(zip(map(str, table.index), table.to_dict("records"), strict=True))
+    shown = [Row(name, whisker(axis, row[metric], row["low"], row["high"]), f"{row[metric]:.4f}") for name, row in settings]
+    judged = t(f"part.{experiment.judged_on}", data="").strip() if experiment.judged_on else "–"
+    told = t("experiment.told", title=experiment.title, metric=t(f"column.{metric}"), part=judged, best=settings[0][0], value=settings[0][1][metric])
+    body = [[name, f"{row['runs']:.0f}", f"{row[metric]:.4f}", between((row["low"], row["high"]), ".4f"),
+             "–" if math.isnan(row["common"]) else f"{row['common']:.4f}"] for name, row in settings]
     return {"title": experiment.title, "told": told, "svg": rows(shown, told, axis, t(f"column.{metric}")),
-            "head": [t("column.setting"), t("column.runs"), t(f"column.{metric}"), t("column.interval"), t("column.common")], "body": body}
+            **t.table(("setting", "runs", metric, "interval", "common"), body)}

@@ -5,6 +5,7 @@ Placeholders are those of `str.format`; ``{n:picture|pictures}`` gives the first
 
 import string
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ class Texts:
     def __call__(self, key: str, /, **facts: Any) -> str:
         """The sentence ``key``; raises `KeyError` where the catalogue has none or a fact is missing."""
         return self._formatter.vformat(catalogue()[key][self.language], (), facts)
+
+    def table(self, columns: Sequence[str], body: list[list[str]]) -> dict[str, Any]:
+        """A table for the templates, its ``columns`` named in the language."""
+        return {"head": [self(f"column.{name}") for name in columns], "body": body}
 
     def listed(self, names: list[str], most: int = 6) -> str:
         """"a, b and c"; of more than ``most`` names the first, and how many more."""
