@@ -71,7 +71,7 @@ def _imbalance(manifest: pd.DataFrame, t: Texts) -> str:
     large = majority_labels(counts)
     if large:
         rest = counts.drop(large)
-        said.append(t("dataset.undersampled", labels=t.listed(large), n=len(large), mean=float(rest.mean()),
+        said.append(t("dataset.undersampled", labels=t.listed(large), mean=float(rest.mean()),
                       left=int(rest.sum() + len(large) * round(rest.mean()))))
     return " ".join(said)
 

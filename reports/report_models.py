@@ -73,7 +73,7 @@ def models_part(models: list[ModelFacts], chosen: ModelFacts, history: pd.DataFr
     matrices = [_matrix(part, chosen.classes, t) for part in chosen.parts.values()]
     return {"name": chosen.name, "part": part_name(best, t), "leaderboard": _leaderboard(models, t), "blends": _blends(models, t),
             "curves": _curves(history, t), "importance": _importance(models, t), "per_class": _per_class(best, chosen.classes, t),
-            "matrices": matrices, "cells": _cells(chosen, album), "confusions": _confusions(best, album, t),
+            "matrices": matrices, "cells": cells_of(chosen, album), "confusions": _confusions(best, album, t),
             "reliability": _reliability(best, t), "slices": _slices(slices, slices_of, t), "headline": headline(chosen, t)}
 
 
@@ -197,13 +197,13 @@ def _most_confused(counts: np.ndarray) -> list[int]:
     return sorted(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES].tolist())
 
 
-def _cells(model: ModelFacts, album: Album) -> Markup:
+def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) -> Markup:
     """The pictures of every cell as JSON for the page's script: part → "true,predicted" → [name, path, p of the true, p of the predicted label].
 
-    The surest mistakes come first. Where there are more pictures than a page can hold, every cell has fewer.
+    The surest mistakes come first. Where all cells would show more than ``most`` pictures, every cell shows fewer, but one at least.
     """
     found: dict[str, dict[str, list[list[str]]]] = {}
-    share = MOST_CELL_PICTURES / max(1, sum(_wanted(part) for part in model.parts.values()))
+    share = most / max(1, sum(_wanted(part) for part in model.parts.values()))
     for part in model.parts.values():
         table = part.table
         order = np.argsort(-_probability(table, "predicted"), kind="stable")
