@@ -1,5 +1,6 @@
 """Charts: axes whose ticks are round and inside, marks where their numbers are, texts that cannot break out."""
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -45,7 +46,7 @@ def test_a_bar_is_as_wide_as_its_amounts(amounts: list[float]) -> None:
     whole = sum(amounts)
     found = [(float(r.get("x")[:-1]), float(r.get("width")[:-1])) for r in parsed(bar([(a, "c1") for a in amounts], whole))]
     assert sum(width for _, width in found) == pytest.approx(100 if whole else 0, abs=0.1)
-    for (x, width), (after, _) in zip(found, found[1:]):
+    for (x, width), (after, _) in itertools.pairwise(found):
         assert after >= x + width - 0.05
 
 
