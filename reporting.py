@@ -220,9 +220,9 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
     told, card = json.loads(facts.read_text(encoding="utf-8")), read_card(file)
     if told["data"] == "held-out part" or told.get("model_sha256", "") != card["sha256"]:
         return None
-    read = pd.read_csv(table, dtype={"path": str, "sha256": str, "label": str, "predicted": str}, keep_default_na=False).set_index("path")
-    named = read.rename(columns={label: PROBABILITY + label for label in card["classes"]})
-    return named.assign(group=read["sha256"]), Path(told["data"]).name
+    columns = ["path", "sha256", "label", "predicted", "correct", *(PROBABILITY + label for label in card["classes"])]  # a class may be called "label"
+    read = pd.read_csv(table, header=0, names=columns, dtype=dict.fromkeys(columns[:4], str), keep_default_na=False).set_index("path")
+    return read.assign(group=read["sha256"]), Path(told["data"]).name
 
 
 def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int, data: str = "") -> Part:

@@ -145,8 +145,8 @@ def test_questions_have_known_answers() -> None:
     manifest = manifest_of({"L2_25": 618, "L2_33": 620, "L2_40": 18, **{f"L2_{i}": 90 for i in range(3, 17)}}, broken=5)
     told = dict(answers(manifest, None, Texts("en")))
     assert told["How are the pictures spread over the labels?"] == (
-        "2,516 files in 17 labels. L2_33 and L2_25 hold 49% of all pictures. The smallest label, L2_40, has 18; the largest, L2_33, has 34.4 times as "
-        "many.")
+        "2,516 files in 17 labels. L2_33 and L2_25 hold 49% of all pictures. The smallest label, L2_40, has 18; the largest, "
+        "L2_33, has 34.4 times as many.")
     assert "Undersampling L2_33 and L2_25 to the mean of the others, 85, would leave 1,448 pictures" in told["How uneven is that?"]
     assert told["Which files are broken?"] == "5 files give no pixels (0.20%): damaged JPEG (5)."
     assert "300×300 (50%)" in told["Which sizes and formats are there?"] and "sides from 300 to 700 px" in told["Which sizes and formats are there?"]
