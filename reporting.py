@@ -28,7 +28,17 @@ from models.evaluation import metrics
 from models.intervals import Judged
 from models.runs import read_runs
 from models.slices import slice_table
-from pipeline import PROBABILITY, Workspace, cleaning_card, cleaning_digest, data_digest, predictions_file, read_decisions, read_manifest
+from pipeline import (
+    PROBABILITY,
+    Workspace,
+    cleaning_card,
+    cleaning_digest,
+    data_digest,
+    default_data,
+    predictions_file,
+    read_decisions,
+    read_manifest,
+)
 from reports.report import Contents, Note, write_report
 from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, part_name
 from reports.report_texts import Texts
@@ -38,6 +48,7 @@ from scoring import album_of, attributes_of, intervals_of, last_trained
 METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
 CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample
 AUTOENCODER = "kmeans-autoencoder"
+DEFAULT_ARTIFACTS = Path("artifacts")
 PARTS = ("held_out", "out_of_fold", "test")
 
 
@@ -78,29 +89,37 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     if (workspace.artifacts / "decisions.csv").exists():
         decisions, cleaning = _decisions(workspace, manifest, notes)
     else:
-        missing["cleaning"] = "python cli.py clean"
+        missing["cleaning"] = _command(workspace, root, "clean")
     models = _models(workspace, manifest, decisions, chosen_file, notes)
     chosen = next((model for model in models if model.name == chosen_file.stem), models[0] if models else None)
     if chosen is None:
-        missing["models"] = "python cli.py train"
+        missing["models"] = _command(workspace, root, "train")
     slices, slices_of = _slices(workspace, chosen, t) if chosen else (pd.DataFrame(), "")
     errors = _errors(workspace, chosen) if chosen else None
     if chosen and (errors is None or "cause" not in errors):
-        missing["causes"] = f"python cli.py evaluate --model {workspace.artifacts / f'{chosen.name}.joblib'} --errors"
+        missing["causes"] = f"python cli.py evaluate --model {chosen_file.with_name(f'{chosen.name}.joblib')} --artifacts {workspace.artifacts} --errors"
     if chosen and not any("importance" in model.card for model in models):
-        missing["importance"] = "python cli.py train --model lgbm"
+        missing["importance"] = _command(workspace, root, "train --model lgbm")
     history = workspace.artifacts / "cnn.history.csv"
     experiments = list(_experiments(workspace.artifacts / "experiments"))
     if not any(experiment.cleaning for experiment in experiments):
-        missing["ablation"] = "python cli.py experiment experiments/ablation.toml"
+        missing["ablation"] = _command(workspace, root, "experiment experiments/ablation.toml")
     methods = _methods(workspace, manifest, decisions, cleaning, album)
     if methods and all(method["method"] != AUTOENCODER for method in methods):
-        missing["autoencoder"] = f"python cli.py clean --only photos --photo-method {AUTOENCODER} --data {root} --artifacts artifacts/autoencoder"
+        other = replace(workspace, artifacts=workspace.artifacts / "autoencoder")  # its decisions shall not take the place of the present ones
+        missing["autoencoder"] = _command(other, root, f"clean --only photos --photo-method {AUTOENCODER}")
     runs = read_runs(workspace.artifacts / "runs.jsonl") if (workspace.artifacts / "runs.jsonl").exists() else {}
     photo_facts = _photo_facts(workspace, manifest, decisions, album)
     return Contents(root, datetime.now(UTC), album, manifest, decisions, cleaning, photo_facts, methods, models, chosen, slices, slices_of,
                     pd.read_csv(history) if history.exists() else None, errors, experiments, runs, versions(), workspace.settings.fingerprint(),
                     notes, missing)
+
+
+def _command(workspace: Workspace, root: Path, what: str) -> str:
+    """A command on this folder and these artifacts, which are named where they are not the usual ones."""
+    inside = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
+    told = "" if root == default_data().resolve() else f" --data {inside}"
+    return f"python cli.py {what}{told}" + ("" if workspace.artifacts == DEFAULT_ARTIFACTS else f" --artifacts {workspace.artifacts}")
 
 
 def _as_extracted(workspace: Workspace, model_file: Path) -> Workspace:
@@ -220,7 +239,7 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
     told, card = json.loads(facts.read_text(encoding="utf-8")), read_card(file)
     if told["data"] == "held-out part" or told.get("model_sha256", "") != card["sha256"]:
         return None
-    columns = ["path", "sha256", "label", "predicted", "correct", *(PROBABILITY + label for label in card["classes"])]  # a class may be called "label"
+    columns = ["path", "sha256", "label", "predicted", "correct", *(PROBABILITY + label for label in card["classes"])]  # a class may be "label"
     read = pd.read_csv(table, header=0, names=columns, dtype=dict.fromkeys(columns[:4], str), keep_default_na=False).set_index("path")
     return read.assign(group=read["sha256"]), Path(told["data"]).name
 

@@ -276,7 +276,7 @@ def test_the_command_writes_the_page(small_set: Path, tmp_path: Path, capsys: py
     capsys.readouterr()
     assert cli.main(["report", "--artifacts", str(artifacts), "--lang", "ko", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["missing"]["models"] == "python cli.py train"
+    assert told["missing"]["models"] == f"python cli.py train --data {small_set} --artifacts {artifacts}"
     assert told["placeholders"] == 0
     text = (artifacts / "report.html").read_text(encoding="utf-8")
     assert 'lang="ko"' in text

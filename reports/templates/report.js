@@ -89,5 +89,7 @@
   };
   explorer.querySelectorAll("input").forEach(input => input.addEventListener("change", pick));
   pick();
-  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => { d.open = true; }));
+  const tables = [...document.querySelectorAll("details:not(.more)")].filter(d => !d.open);
+  window.addEventListener("beforeprint", () => tables.forEach(d => { d.open = true; }));
+  window.addEventListener("afterprint", () => tables.forEach(d => { d.open = false; }));
 })();
