@@ -97,7 +97,8 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     slices, slices_of = _slices(workspace, chosen, t) if chosen else (pd.DataFrame(), "")
     errors = _errors(workspace, chosen) if chosen else None
     if chosen and (errors is None or "cause" not in errors):
-        missing["causes"] = f"python cli.py evaluate --model {chosen_file.with_name(f'{chosen.name}.joblib')} --artifacts {workspace.artifacts} --errors"
+        file = chosen_file.with_name(f"{chosen.name}.joblib")
+        missing["causes"] = f"python cli.py evaluate --model {file} --artifacts {workspace.artifacts} --errors"
     if chosen and not any("importance" in model.card for model in models):
         missing["importance"] = _command(workspace, root, "train --model lgbm")
     history = workspace.artifacts / "cnn.history.csv"
