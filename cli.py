@@ -126,6 +126,13 @@ class Blends(StrEnum):
     stack = "stack"
 
 
+class Languages(StrEnum):
+    """What the report is written in."""
+
+    en = "en"
+    ko = "ko"
+
+
 class Crops(StrEnum):
     """What of a picture is looked at."""
 
@@ -444,6 +451,23 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
             table.to_csv(sys.stdout, float_format="%.6g", lineterminator="\n")
 
 
+@app.command()
+def report(artifacts: Artifacts = DEFAULT_ARTIFACTS,
+           out: Annotated[Path | None, typer.Option("--out", help="The page.", show_default="ARTIFACTS/report.html")] = None,
+           lang: Annotated[Languages, typer.Option("--lang", help="English or Korean.")] = Languages.en, model: ModelFile = None,
+           seed: Seed = 0, json_output: Json = False) -> None:
+    """Write everything that is known so far as one page: dataset, cleaning, models, errors, how it was made. It needs no network."""
+    import reporting
+
+    with _trouble(), _workspace(Path(), artifacts, seed, 1, DEFAULT_MAX_PIXELS) as workspace:
+        made = reporting.report(workspace, out or artifacts / "report.html", lang.value, model)
+        if json_output:
+            _print_json({"file": str(made.file), "bytes": made.bytes, "pictures": made.pictures, "placeholders": made.placeholders,
+                         "missing": made.missing, "seconds": made.seconds})
+        else:
+            _print_report(made)
+
+
 @app.command("experiment")
 def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; experiments/ holds some.", show_default=False)], data: Data = None,
                    artifacts: Artifacts = DEFAULT_ARTIFACTS, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
@@ -507,6 +531,8 @@ def demo(data: Annotated[Path, typer.Option("--data", help="Where the generated 
         clean(data, artifacts, only=None, skip=None, seed=seed, jobs=jobs)
         print("\n== evaluate, on the held-out part")
         evaluate(artifacts / "lgbm.joblib", artifacts=artifacts, jobs=jobs)
+        print("\n== report")
+        report(artifacts, seed=seed)
         print(f"\ndone in {time.perf_counter() - started:.0f} s; every result is in {artifacts}")
 
 
@@ -720,6 +746,14 @@ def _print_evaluation(outcome: Any) -> None:
     if outcome.comparison:
         print(outcome.comparison)
     _print_files([str(file) for file in outcome.files])
+
+
+def _print_report(made: Any) -> None:
+    placeholders = f", {made.placeholders:,} placeholders" if made.placeholders else ""
+    print(f"{made.pictures:,} pictures embedded{placeholders}; {made.bytes / 1e6:.1f} MB; {made.seconds:.1f} s")
+    for what, command in made.missing.items():
+        print(f"not in it: {what}; make it with: {command}")
+    _print_files([str(made.file)])
 
 
 def _print_leaderboard(card: dict[str, Any]) -> None:

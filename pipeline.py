@@ -195,7 +195,7 @@ def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame,
     settings, digest = cleaning_card(workspace)
     found, _ = _found(workspace, manifest, settings)
     file = workspace.artifacts / "decisions.csv"
-    if file.exists() and digest == _cleaning_digest(workspace, manifest, settings):
+    if file.exists() and digest == cleaning_digest(workspace, manifest, settings):
         decisions = read_decisions(workspace)
     else:
         decisions = decide(manifest, found, None, _overrides(workspace, manifest), settings)
@@ -696,7 +696,7 @@ def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: Cle
     return hashlib.sha256("\n".join([str(FINDINGS_VERSION), workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()
 
 
-def _cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> str:
+def cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> str:
     """Of everything that the decisions depend on, but for the probabilities."""
     journal = workspace.artifacts / "overrides.csv"
     facts = manifest[["sha256", "label", "issue"]].to_numpy()
@@ -718,7 +718,7 @@ def cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
 
 def _write_decisions(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, settings: CleaningSettings) -> None:
     write_table(decisions, workspace.artifacts / "decisions.csv")
-    write_json({"settings": asdict(settings), "digest": _cleaning_digest(workspace, manifest, settings)}, workspace.artifacts / "cleaning.json")
+    write_json({"settings": asdict(settings), "digest": cleaning_digest(workspace, manifest, settings)}, workspace.artifacts / "cleaning.json")
 
 
 def _link_or_copy(source: Path, place: Path) -> None:

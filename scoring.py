@@ -5,7 +5,7 @@ Beside `pipeline`, which makes what is scored here. `evaluate` writes into the a
     evaluation.json, evaluation.csv      figures; every picture with its probabilities
     slices.csv                           where the model is worse than elsewhere
     figures/confusion.png, figures/reliability.png
-    errors.csv, errors.html              with ``errors``: why each wrong picture was wrong
+    errors.csv, .html, .parquet          with ``errors``: why each wrong picture was wrong; for people, to look at, for the report
 """
 
 import math
@@ -32,9 +32,10 @@ from models.intervals import Judged, difference, interval, resampled
 from models.pictures import Pictures
 from models.slices import bands, slice_table
 from pipeline import PROBABILITY, Workspace, cleaning_card, extract_new, near_duplicates, pictures_of, predictions_file, read_decisions, read_manifest
-from reports.errors import write_error_page
+from reports.errors import explained, write_errors
 from reports.evaluation import write_confusion, write_reliability, write_table
 from reports.figures import font_notice
+from reports.thumbnails import Album
 
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 
@@ -110,7 +111,7 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     scored = metrics(truth, predicted, proba[known], classes)
     judged = found.judged(known)
     error, reliability = calibration(proba[known].argmax(axis=1) == judged.codes, proba[known].max(axis=1))
-    scored |= {"intervals": _intervals(judged, classes, workspace.seed), "calibration_error": error,
+    scored |= {"intervals": intervals_of(judged, classes, workspace.seed), "calibration_error": error,
                "top_confusions": top_confusions(truth, predicted)}
     missing = [label for label in classes if scored["per_class"][label]["support"] == 0]
     if missing:
@@ -126,7 +127,7 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
     outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
     write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
-    write_json({"model": str(model_file), "data": str(folder or "held-out part"), **scored}, files[3])
+    write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), **scored}, files[3])
     write_table(slices, files[4])
     doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
@@ -163,7 +164,7 @@ def _own_columns(paths: pd.Index, file: Path) -> pd.DataFrame:
     return own.add_prefix("own: ")
 
 
-def _intervals(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
+def intervals_of(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
     """Of macro-F1, micro-F1, log loss, and of F1 per class (None where there is nothing to tell)."""
     draws = resampled(judged, len(classes), seed)
     each = {label: interval(draws.f1[:, i]) for i, label in enumerate(classes)}
@@ -172,7 +173,7 @@ def _intervals(judged: Judged, classes: list[str], seed: int) -> dict[str, Any]:
 
 
 def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, held_out: bool) -> list[Path]:
-    """errors.csv and errors.html: every wrong picture of a known label, and why (`models.errors`)."""
+    """errors.csv, errors.html and errors.parquet: every wrong picture of a known label, and why (`models.errors`)."""
     model, card = found.model, found.card
     if held_out and card.get("refit"):
         raise ScratchworkError("--errors: the refitted model has learned the held-out pictures by now and cannot say why it was wrong; give "
@@ -195,15 +196,21 @@ def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions
     pictures, training = pictures_of(workspace, table["sha256"]), pictures_of(workspace, learned["sha256"])
     near = neighbours(model, pictures, training, workspace.jobs)
     near_labels = learned["label"].to_numpy(object)[near.positions]
-    explained = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
-                            model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
-                            _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
-    files = [workspace.artifacts / "errors.csv", workspace.artifacts / "errors.html"]
-    write_table(explained, files[0])
-    near_tiles = training.tiles[training.rows[near.positions]]
-    write_error_page(explained, pictures.tiles[pictures.rows], _heat(model, pictures, chosen), near_tiles, near_labels, near.distances,
-                     list(getattr(model, "bases_", {})), f"{found.name}: what went wrong", files[1])
-    return files
+    errors = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
+                         model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
+                         _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
+    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "held_out": held_out,
+             "parts": list(getattr(model, "bases_", {}))}
+    told = explained(errors, table["sha256"].to_numpy(), learned["sha256"].to_numpy(object)[near.positions], near_labels, near.distances,
+                     _heat(model, pictures, chosen), facts)
+    return write_errors(told, album_of(workspace), workspace.artifacts)
+
+
+def album_of(workspace: Workspace) -> Album:
+    """For pages that show pictures of the cache; empty where nothing was extracted yet."""
+    store = workspace.store
+    rows = store.index["row"] if len(store.index) else pd.Series(dtype=int)
+    return Album(store.tiles, {str(sha): int(row) for sha, row in rows.items()})
 
 
 def _content_px(pictures: Pictures, facts: pd.DataFrame) -> np.ndarray:
@@ -308,7 +315,8 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
     group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
     table = held_out[["sha256", "label", "predicted"]].assign(group=group)
-    return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", _attributes(workspace, held_out["sha256"], facts), facts)
+    attributes = attributes_of(workspace, held_out["sha256"], facts)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
 
 
 def _as_extracted(workspace: Workspace, model: Any) -> Workspace:
@@ -316,7 +324,7 @@ def _as_extracted(workspace: Workspace, model: Any) -> Workspace:
     return replace(workspace, settings=replace(model.settings, max_pixels=workspace.settings.max_pixels))
 
 
-def _attributes(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame) -> pd.DataFrame:
+def attributes_of(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame) -> pd.DataFrame:
     """What slices are made of (n rows of text): format, size, colour, brightness, photo score; empty where it is not known."""
     found = pd.DataFrame(index=digests.index)
     if "format" in facts:
@@ -357,7 +365,7 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, co
     _warn_of_training_pictures(workspace, model_file, card, good)
     proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
-    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", _attributes(workspace, good["sha256"], good), good)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", attributes_of(workspace, good["sha256"], good), good)
 
 
 def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:

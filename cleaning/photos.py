@@ -36,6 +36,7 @@ COLUMNS = ("noise__zero_share", "noise__quiet_share", "noise__soft_share", "nois
 SEED_LIMITS = {"noise__zero_share": (0.0, 0.1), "palette__top16": (0.0, 0.9), "palette__entropy": (3.2, 12.0),
                "background__border_flat_share": (0.0, 0.9)}
 DRAWN_ZERO_SHARE = 0.25  # from here on a picture is a drawing to begin with
+EVIDENCE_COLUMNS = ("noise__zero_share", "palette__top16", "palette__entropy", "background__border_flat_share")  # told of a photograph
 MIN_SEEDS = 5
 COMPONENTS = range(1, 9)
 MIXED_AXES = 5
@@ -79,8 +80,7 @@ def photo_scores(features: np.ndarray, tiles: np.ndarray, rows: np.ndarray, meth
 def evidence(features: np.ndarray) -> list[str]:
     """The figures that speak for a photograph, one line per row of (n, n_features)."""
     names = feature_names()
-    zero, top, entropy, flat = (features[:, names.index(name)] for name in ("noise__zero_share", "palette__top16", "palette__entropy",
-                                                                               "background__border_flat_share"))
+    zero, top, entropy, flat = (features[:, names.index(name)] for name in EVIDENCE_COLUMNS)
     return [f"{z:.0%} of the pixels without grain; the 16 commonest colours cover {t:.0%}; colour entropy {e:.1f} bits; {f:.0%} of the border is flat"
             for z, t, e, f in zip(zero, top, entropy, flat, strict=True)]
 

@@ -222,6 +222,13 @@ class BoostedKernel:
     def _tree_columns(self, pictures: Pictures) -> np.ndarray:
         return pictures.columns(family_columns(list(TREE_FAMILIES)))
 
+    def importance(self) -> dict[str, float]:
+        """Block → its share of what the trees gained in all their splits: the kernel machine's scores as ``kernel``, and the feature families."""
+        names = feature_names()
+        owners = ["kernel"] * self.n_classes_ + [names[column].split("__")[0] for column in family_columns(list(TREE_FAMILIES))]
+        gains = np.asarray(self.booster_.feature_importance("gain"), float)
+        return {owner: float(gains[[o == owner for o in owners]].sum() / max(gains.sum(), 1e-300)) for owner in dict.fromkeys(owners)}
+
     def _scores(self, pictures: Pictures, jobs: int, count: "_Counter") -> np.ndarray:
         """(n, n_classes) kernel scores, a chunk at a time."""
         parts = [self.kernel_.scores(self.projection_.transform(blocks)) for _, blocks in count(self._encoded(pictures, jobs))]

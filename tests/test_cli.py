@@ -464,6 +464,12 @@ def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
     assert {"path", "true", "predicted", "p_true", "lgbm_says", "cnn_says", "spoke_for_it", "nearest", "cause"} <= set(errors.columns)
     assert len(errors) == (~pd.read_csv(tmp_path / "artifacts" / "evaluation.csv")["correct"]).sum()
     assert (tmp_path / "artifacts" / "errors.html").read_text(encoding="utf-8").count("<article>") == len(errors) > 0
+    told = run("report", "--json", folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert set(json.loads(told.stdout)["missing"]) == {"ablation", "autoencoder"}
+    report = (tmp_path / "artifacts" / "report.html").read_text(encoding="utf-8")
+    for said in ("test folder swapped", "where the network looked", "Inside the stack", "How the network learned", "Which features matter"):
+        assert said in report
     shutil.copy(tmp_path / "artifacts" / "stack.joblib", tmp_path / "elsewhere.joblib")
     script = f"import joblib; print(joblib.load('elsewhere.joblib').predict_proba([r'{data / 'disc' / '0.png'}']).shape)"
     alone = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -16,7 +16,8 @@ from models.kernel_head import KernelHead, Member
 from models.networks import make_network
 from models.pictures import Pictures
 from models.recipes import cnn_parameters
-from reports.errors import MOST_SHOWN, write_error_page
+from reports.errors import MOST_SHOWN, explained, write_errors
+from reports.thumbnails import Album
 
 CLASSES = ["cat", "개", "emu"]
 points = arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.just(3)), elements=st.integers(-9, 9).map(float))
@@ -59,20 +60,30 @@ def test_a_cause_is_the_first_rule_that_fits(facts: dict, cause: str) -> None:
 
 
 def test_the_page_is_whole_and_harmless(tmp_path: Path) -> None:
-    """Names are text and nothing else, nothing is loaded from anywhere, and of very many errors the surest are shown and all counted."""
+    """Names are text and nothing else, nothing is loaded from anywhere, of very many errors the surest are shown and all counted; and the report
+    reads back what was written."""
     n = MOST_SHOWN + 5
-    table = table_of(n).set_index(pd.Index([f"<script>alert({i})</script>.png" for i in range(n)]))
-    tiles = np.zeros((n, 128, 128, 3), np.uint8)
-    near = np.zeros((n, NEIGHBOURS, 128, 128, 3), np.uint8)
-    labels, distances = np.full((n, NEIGHBOURS), "개"), np.zeros((n, NEIGHBOURS))
-    write_error_page(table, tiles, np.ones((n, 4, 4), np.float32), near, labels, distances, ["cnn"], "오답 & more", tmp_path / "errors.html")
-    page = (tmp_path / "errors.html").read_text(encoding="utf-8")
+    table = table_of(n).set_index(pd.Index([f"<script>alert({i})</script>.png" for i in range(n)], name="path"))
+    digests = np.array([f"{i:064}" for i in range(n)], dtype=object)
+    near = np.tile(digests[:1], (n, NEIGHBOURS))
+    album = Album(np.full((1, 128, 128, 3), 200, np.uint8), {digests[0]: 0})
+    facts = {"name": "오답 & more", "model": "cnn", "model_sha256": "ab", "held_out": True, "parts": ["cnn"]}
+    told = explained(table, digests, near, np.full((n, NEIGHBOURS), "개", dtype=object), np.full((n, NEIGHBOURS), 0.5),
+                     np.ones((n, 4, 4), np.float32), facts)
+    files = write_errors(told, album, tmp_path)
+    page = files[1].read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    assert "http:" not in page.replace("http-equiv", "") and "https:" not in page
+    assert "http:" not in page and "https:" not in page
     assert f"{MOST_SHOWN} of {n} wrong pictures" in page
     assert page.count("<article>") == MOST_SHOWN
     assert "오답 &amp; more" in page
+    assert len(album.files) == 2  # the one picture of the cache, and the same with its heat
+    back = pd.read_parquet(files[2])
+    assert back.attrs == told.attrs
+    assert back["near_labels"].map(list).tolist() == told["near_labels"].tolist()
+    assert (pd.read_csv(files[0])["cause"] == told["cause"].to_numpy()).all()
+    assert "heat" not in pd.read_csv(files[0])
 
 
 def test_heat_lies_where_the_maps_are() -> None:

@@ -20,6 +20,7 @@ from features import images
 from features.garment import CROPS
 from models import MODELS, recipes
 from models.blending import BLENDS
+from reports.report_texts import LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
@@ -29,9 +30,10 @@ ALLOWED = {
     "reports": {"features", "cleaning", "models"},
     "pipeline": {"features", "cleaning", "models", "reports"},
     "scoring": {"features", "cleaning", "models", "reports", "pipeline"},
+    "reporting": {"features", "cleaning", "models", "reports", "pipeline", "scoring"},
     "experiment": {"features", "cleaning", "models", "reports", "pipeline", "scoring"},
     "sources": {"features"},
-    "cli": {"features", "cleaning", "models", "reports", "pipeline", "scoring", "experiment", "sources"},
+    "cli": {"features", "cleaning", "models", "reports", "pipeline", "scoring", "reporting", "experiment", "sources"},
 }  # the whole of what a package may import beside itself
 PACKAGES = [name for name in ALLOWED if (ROOT / name).is_dir()]
 SINGLE = [name for name in ALLOWED if name not in PACKAGES]
@@ -192,6 +194,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert tuple(cli.Model) == MODELS
     assert tuple(cli.Blends) == BLENDS
     assert tuple(cli.Crops) == CROPS
+    assert tuple(cli.Languages) == LANGUAGES
     assert tuple(cli.Presets) == tuple(recipes.PRESETS)
     assert tuple(cli.Archs) == recipes.ARCHITECTURES
     for shown, known in ((cli.Losses, "loss"), (cli.Optimizers, "optimizer"), (cli.Watches, "watch"), (cli.Devices, "device"),
