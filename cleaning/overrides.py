@@ -50,7 +50,7 @@ class Places:
     """Which paths of a manifest a row of the journal means: the file with its path while it has its digest, else every file with that digest."""
 
     def __init__(self, manifest: pd.DataFrame) -> None:
-        self.digest_of: dict[str, str] = manifest["sha256"].to_dict()
+        self.digest_of = dict(zip(map(str, manifest.index), manifest["sha256"], strict=True))
         self.owners = {digest: list(paths) for digest, paths in manifest.groupby("sha256").groups.items() if digest}
 
     def paths(self, override: Override) -> list[str]:
