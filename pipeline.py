@@ -779,7 +779,7 @@ def _earlier_digests(before: pd.DataFrame | None, scan: Scan) -> pd.Series:
     """path → sha256 of files that have the size and time of the last manifest; they need not be read again."""
     if before is None:
         return pd.Series(dtype=str)
-    both = before.join(scan.files, how="inner", rsuffix="_now")
+    both = before.merge(scan.files, left_index=True, right_index=True, suffixes=("", "_now"))
     same = both[(both["bytes"] == both["bytes_now"]) & (both["modified_ns"] == both["modified_ns_now"]) & (both["issue_now"] == "")]
     return same["sha256"][same["sha256"] != ""]
 
@@ -788,7 +788,7 @@ def _announce_changes(workspace: Workspace, before: pd.DataFrame | None, manifes
     """Which files came, went, or have other contents than at the last scan."""
     if before is None:
         return
-    both = before[["sha256", "bytes"]].join(manifest[["sha256", "bytes"]], how="inner", rsuffix="_now")
+    both = before[["sha256", "bytes"]].merge(manifest[["sha256", "bytes"]], left_index=True, right_index=True, suffixes=("", "_now"))
     other = (both["sha256"] != both["sha256_now"]) | (both["bytes"] != both["bytes_now"])
     found = {"new": manifest.index.difference(before.index), "changed": both.index[other], "gone": before.index.difference(manifest.index)}
     told = [f"{len(paths):,} {what} ({', '.join(map(str, paths[:SHOWN]))}{', …' if len(paths) > SHOWN else ''})"
