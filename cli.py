@@ -468,7 +468,7 @@ def review(model: Annotated[Path | None, typer.Option("--model", help="The saved
            host: Annotated[str, typer.Option("--host", help="Address to listen on; another than this one lets the network in.")] = "127.0.0.1",
            browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address only.")] = True,
            crop: Crop = Crops.none, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS) -> None:
-    """Decide by eye: a local page with queues of photographs, duplicates, conflicts, wrong labels, model errors; each click is on the disk at once."""
+    """Decide by eye: a local page with queues of photographs, duplicates, conflicts, wrong labels, model errors; each click is saved at once."""
     import reviewing
 
     with _trouble(), _workspace(data, artifacts, 0, 1, max_pixels, crop) as workspace:

@@ -14,7 +14,7 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,20 +54,18 @@ class ReviewSettings:
 def review(workspace: Workspace, settings: ReviewSettings, tell: Callable[[str], None]) -> int:
     """Serve the page until it is interrupted; how many decisions stand in the journal then. ``tell`` is given the address first."""
     require_extra()
-    from reports.review_guard import Keys
-
-    state = replace(review_state(workspace, settings), keys=Keys())
-    listener = listening(settings.host, settings.port)
-    port = int(listener.getsockname()[1])
-    shown = settings.host if settings.host not in ("0.0.0.0", "::", "") else LOOPBACK
-    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={state.keys.address}"
-    tell(address)
-    if settings.host not in (LOOPBACK, "localhost", "::1"):
-        workspace.notice(f"WARNING: the page listens on {settings.host}: everybody on the network who has the token in the address can see the "
-                         "pictures and decide, and the connection is not encrypted")
-    if not (settings.open_browser and opened(address)):
-        workspace.notice("open this address in a browser; Ctrl-C ends the review")
-    serve(state, listener, settings.host, port)
+    state = review_state(workspace, settings)
+    with listening(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
+        port = int(listener.getsockname()[1])
+        shown = settings.host if settings.host not in ("0.0.0.0", "::", "") else LOOPBACK
+        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={state.keys.address}"
+        tell(address)
+        if settings.host not in (LOOPBACK, "localhost", "::1"):
+            workspace.notice(f"WARNING: the page listens on {settings.host}: everybody on the network who has the token in the address can see the "
+                             "pictures and decide, and the connection is not encrypted")
+        if not (settings.open_browser and opened(address)):
+            workspace.notice("open this address in a browser; Ctrl-C ends the review")
+        serve(state, listener, settings.host, port)
     return len(state.journal.changes()[1])
 
 
@@ -163,8 +161,7 @@ def serve(state: "ReviewState", listener: socket.socket, host: str, port: int) -
     app = Guard(make_app(state), state.keys, port, host, (socket.gethostname().lower(),))
     config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", access_log=False, log_level="warning", server_header=False, date_header=False,
                             timeout_graceful_shutdown=LINGER_S)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -75,14 +76,14 @@ def make_app(state: ReviewState) -> Starlette:
     index = json.dumps(state.index, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     version = hashlib.sha256(index).hexdigest()[:DIGEST_CHARS]
     words = texts(state.lang)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.get_template("review.html")
     row_of = {path: row for row, path in enumerate(state.index["path"])}
     session = {"token": state.keys.page, "version": version, "reviewer": state.reviewer, "lang": state.lang, "commands": state.commands,
                "model": state.model, "started": state.keys.cookie[:6]}
 
     def show_page(request: Request) -> Response:
-        return HTMLResponse(page.render(t=words, lang=state.lang, data=_inline_json({"session": session, "texts": words})))
+        return HTMLResponse(page.render(t=SimpleNamespace(**words), lang=state.lang, data=_inline_json({"session": session, "texts": words})))
 
     def show_session(request: Request) -> Response:
         return JSONResponse(session)

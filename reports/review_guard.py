@@ -24,7 +24,8 @@ HEADERS = {"content-security-policy": POLICY, "x-content-type-options": "nosniff
 TOKEN_HEADER = "x-review-token"
 MAX_BODY_BYTES = 262_144
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/"><title>review</title>
+ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">
+<link rel="icon" href="/static/review.svg"><title>review</title>
 <p><a href="/">Open the review</a></p></html>"""  # not a redirect: coming from another site, it would not be sent the cookie
 
 

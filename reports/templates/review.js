@@ -4,7 +4,7 @@
 (() => {
   const { session, texts } = JSON.parse(document.getElementById("data").textContent);
   const QUEUES = ["photos", "duplicates", "conflicts", "labels", "errors", "votes", "all"];
-  const CELL_PX = 76, AHEAD = 4, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, RETRY_MS = [300, 800, 1500, 3000, 5000];
+  const CELL_PX = 76, EDGE_PX = 20, AHEAD = 4, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, RETRY_MS = [300, 800, 1500, 3000, 5000];
   const $ = (id) => document.getElementById(id);
   const say = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
   const number = (n) => n.toLocaleString(session.lang);
@@ -107,7 +107,7 @@
     showBeside(row, place, suggested);
     showSaid(row);
     document.querySelector("[data-act=accept]").hidden = suggested < 0;
-    if (suggested >= 0) $("accept-label").textContent = labelName(suggested);
+    if (suggested >= 0) $("accept-label").textContent = `→ ${labelName(suggested)}`;
     for (let next = at + 1; next <= at + AHEAD && next < list.length; next++) new Image().src = thumb(list[next].row);
     return undefined;
   }
@@ -115,20 +115,29 @@
   const suggestion = (one) => (one && one.place >= 0 ? index.queues[queue].suggested[one.place] ?? -1 : -1);
 
   function showPicture(row) {
-    const [tile, sharp] = $("enlarge").children;
-    $("enlarge").classList.remove("is-sharp");
-    sharp.removeAttribute("src");
+    const [tile] = $("enlarge").children;
+    soften($("enlarge"));
     setThumb(tile, row);
     tile.alt = index.path[row];
     warn(gone.has(row) ? texts.gone : held.has(row) && (queue === "labels") ? texts.held_out : "");
     clearTimeout(sharpTimer);
-    if (!gone.has(row)) sharpTimer = setTimeout(() => sharpen(row, sharp), SHARP_MS);
+    sharpTimer = setTimeout(() => {
+      sharpen($("enlarge"), row, row);
+      const beside = $("beside").querySelector(".picture");
+      if (beside) sharpen(beside, Number(beside.dataset.row), row);
+    }, SHARP_MS);
   }
 
-  function sharpen(row, image) {
-    image.onload = () => { if (list[at]?.row === row) $("enlarge").classList.add("is-sharp"); };
-    image.onerror = async () => { if (list[at]?.row === row) warn(await reasonOf(row)); };
-    image.alt = "";
+  function soften(frame) {
+    frame.classList.remove("is-sharp");
+    frame.querySelector(".sharp").removeAttribute("src");
+  }
+
+  function sharpen(frame, row, shown) {   // who rests on a picture sees its file; who hurries on sees tiles only
+    const image = frame.querySelector(".sharp");
+    if (gone.has(row)) return;
+    image.onload = () => { if (list[at]?.row === shown) frame.classList.add("is-sharp"); };
+    image.onerror = async () => { if (list[at]?.row === shown && row === shown) warn(await reasonOf(row)); };
     image.src = full(row);
   }
 
@@ -185,7 +194,9 @@
     const image = element("img", { className: "tile", alt: index.path[row] });
     setThumb(image, row);
     const kind = index.kept[row] === "1" ? texts.machine_keeps : texts.machine_drops;
-    return element("figure", {}, element("div", { className: "picture" }, image), element("figcaption", {}, element("strong", { textContent: title }),
+    const frame = element("div", { className: "picture" }, image, element("img", { className: "sharp", alt: "" }));
+    frame.dataset.row = row;
+    return element("figure", {}, frame, element("figcaption", {}, element("strong", { textContent: title }),
       element("span", { textContent: index.path[row] }),
       element("span", { textContent: `${say("px", { w: number(index.width[row]), h: number(index.height[row]) })} · ${kind}` })));
   }
@@ -277,6 +288,8 @@
     const focused = [...$("tabs").children].indexOf(document.activeElement);
     $("tabs").replaceChildren(...tabs);
     if (focused >= 0) tabs[focused].focus();
+    const tab = tabs[QUEUES.indexOf(queue)];
+    $("tabs").scrollLeft = tab.offsetLeft - ($("tabs").clientWidth - tab.offsetWidth) / 2;
     showProgress();
   }
 
@@ -284,6 +297,7 @@
     const all = entries(queue), done = all.filter(({ row }) => isDecided(row)).length;
     $("meter").max = Math.max(all.length, 1);
     $("meter").value = done;
+    document.querySelector(".progress").hidden = !all.length;
     $("done").textContent = say("progress", { done: number(done), total: number(all.length) });
     $("shown").textContent = list.length < all.length ? ` · ${say("shown", { shown: number(list.length), total: number(all.length) })}` : "";
     const tab = $("tabs").children[QUEUES.indexOf(queue)]?.lastChild;
@@ -295,8 +309,8 @@
 
   function showReel(centre = false) {
     const strip = $("strip"), reel = $("reel");
-    reel.style.width = `${list.length * CELL_PX}px`;
-    if (centre) strip.scrollLeft = at * CELL_PX - (strip.clientWidth - CELL_PX) / 2;
+    reel.style.width = `${list.length * CELL_PX + 2 * EDGE_PX}px`;
+    if (centre) strip.scrollLeft = at * CELL_PX + EDGE_PX - (strip.clientWidth - CELL_PX) / 2;
     const first = Math.max(Math.floor(strip.scrollLeft / CELL_PX) - AHEAD, 0);
     const last = Math.min(Math.ceil((strip.scrollLeft + strip.clientWidth) / CELL_PX) + AHEAD, list.length);
     const there = new Map([...reel.children].map((cell) => [cell.dataset.key, cell]));
@@ -307,7 +321,7 @@
       markCell(cell, place);
       wanted.push(cell);
     }
-    for (const cell of reel.children) if (!wanted.includes(cell)) cell.remove();
+    for (const cell of [...reel.children]) if (!wanted.includes(cell)) cell.remove();
     for (const cell of wanted) if (!cell.isConnected) reel.append(cell);
   }
 
@@ -316,7 +330,7 @@
     setThumb(image, list[place].row);
     const cell = element("button", { type: "button", tabIndex: -1, onclick: () => go(place) }, image);
     cell.dataset.key = key;
-    cell.style.left = `${place * CELL_PX}px`;
+    cell.style.left = `${place * CELL_PX + EDGE_PX}px`;
     return cell;
   }
 
