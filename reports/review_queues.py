@@ -8,6 +8,7 @@ and the label that is suggested. What people decided does not move a picture fro
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class Material:
         """What a picture may be given, in natural order."""
         return [label for label in natural_order(self.manifest["label"].tolist()) if label]
 
-    @property
+    @cached_property
     def row_of(self) -> dict[str, int]:
         """path → position in the manifest."""
         return {str(path): row for row, path in enumerate(self.manifest.index)}
