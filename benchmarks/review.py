@@ -3,9 +3,9 @@
 
     python benchmarks/review.py --artifacts DIR [--pictures 25000] [--presses 1000] [--loads 20] [--pause-ms 0] [--json]
 
---artifacts   a folder after `python cli.py clean`, its data folder still in place; its pictures are copied under other names, each with other
-              bytes, until there are --pictures of them, in a temporary folder (each has its own address, so that no cache helps by accident)
-first paint   in a fresh browser profile each time: the first contentful paint of the page, and when its picture is on the screen with the queue's list
+--artifacts   a folder after `python cli.py clean`, its data folder in place; its pictures are copied under other names, each with
+              other bytes, until there are --pictures of them, in a temporary folder (each has its own address, so that no cache helps by accident)
+first paint   in a fresh browser profile each time: the first contentful paint, and when a picture is on the screen with the queue it belongs to
 key to saved  from the key press as the browser stamps it to the text "Saved", and to the next frame after it; a press when the last one is saved and
               --pause-ms have passed (from 140 on, the page loads the file of the picture that is looked at in between)
 

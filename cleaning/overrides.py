@@ -51,7 +51,10 @@ class Places:
 
     def __init__(self, manifest: pd.DataFrame) -> None:
         self.digest_of = dict(zip(map(str, manifest.index), manifest["sha256"], strict=True))
-        self.owners = {digest: list(paths) for digest, paths in manifest.groupby("sha256").groups.items() if digest}
+        self.owners: dict[str, list[str]] = {}
+        for path, digest in self.digest_of.items():
+            if digest:
+                self.owners.setdefault(digest, []).append(path)
 
     def paths(self, override: Override) -> list[str]:
         """Empty where the row names no picture here."""

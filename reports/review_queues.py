@@ -53,7 +53,7 @@ class Material:
     predictions: pd.DataFrame | None = None
     gone: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
         """What a picture may be given, in natural order."""
         return [label for label in natural_order(self.manifest["label"].tolist()) if label]
@@ -63,12 +63,22 @@ class Material:
         """path → position in the manifest."""
         return {str(path): row for row, path in enumerate(self.manifest.index)}
 
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Per row what the machine said, whatever people said since."""
+        if self.decisions is None:
+            return [""] * len(self.manifest)
+        decisions = self.decisions.reindex(self.manifest.index)
+        told = decisions["evidence"].fillna("").map(lambda text: found[1] if (found := MACHINE_SAID.search(text)) else "")
+        person = decisions["decided_by"].fillna("").str.startswith(PERSON)
+        return decisions["reason"].fillna("").where(~person, told).where(lambda reason: reason.isin(REASONS), "").tolist()
+
 
 def review_index(material: Material) -> dict[str, Any]:
     """Everything that the page needs but for people's decisions, as plain lists; columns have one entry per row of the manifest."""
     manifest, labels = material.manifest, material.labels
     position = {label: i for i, label in enumerate(labels)}
-    reasons = _machine_reasons(material)
+    reasons = material.reasons
     held_out = (manifest["fold"] == TEST).fillna(False) if "fold" in manifest else pd.Series(False, index=manifest.index)
     return {
         "labels": labels, "reasons": ["", *REASONS], "path": [str(path) for path in manifest.index],
@@ -125,7 +135,7 @@ def _photos(material: Material) -> Queue:
     if material.decisions is None:
         return Queue(command=CLEAN)
     decisions = material.decisions
-    reasons = pd.Series(_machine_reasons(material), index=material.manifest.index)
+    reasons = pd.Series(material.reasons, index=material.manifest.index)
     photo = reasons.index[reasons == "photo"]
     near = decisions.index[(decisions["photo_score"] < DOUBTFUL_PHOTO) & (reasons.reindex(decisions.index) == "").to_numpy()]
     score = decisions["photo_score"].reindex([*photo, *near]).fillna(0.0).sort_values(kind="stable")
@@ -143,20 +153,20 @@ def _copies(material: Material, rows: dict[str, list[int]], reasons: Sequence[st
     own = [row for reason in reasons for row in rows.get(reason, [])]
     decisions = material.decisions.reindex(material.manifest.index)
     groups: dict[str, list[int]] = {}
-    for row, group in enumerate(decisions["duplicate_group"].fillna("")):
+    for row, group in enumerate(decisions["duplicate_group"].fillna("").tolist()):
         if group:
             groups.setdefault(group, []).append(row)
     stars, row_of, labels = _stars(material), material.row_of, material.manifest["label"].tolist()
-    beside = []
+    beside, group_of = [], decisions["duplicate_group"].fillna("").tolist()
     for row in own:
-        others = [other for other in groups.get(str(decisions["duplicate_group"].iloc[row]), []) if other != row]
+        others = [other for other in groups.get(group_of[row], []) if other != row]
         first = row_of.get(stars.get(row, ""), -1)
         others.sort(key=lambda other, row=row, first=first: (other != first, labels[other] == labels[row], other))  # type: ignore[misc]
         beside.append(others[:BESIDE])
     score = decisions["score"].iloc[own].where(~decisions["decided_by"].iloc[own].str.startswith(PERSON), 0.0).fillna(0.0)
-    order = np.argsort(score.to_numpy(), kind="stable")
+    order, rounded = np.argsort(score.to_numpy(), kind="stable"), _rounded(score)
     suggested = [_other_label(labels, own[i], beside[i], material.labels) if "label_conflict" in reasons else -1 for i in order]
-    return Queue([own[i] for i in order], [_rounded(score)[i] for i in order], [""] * len(own), [beside[i] for i in order], suggested)
+    return Queue([own[i] for i in order], [rounded[i] for i in order], [""] * len(own), [beside[i] for i in order], suggested)
 
 
 def _other_label(labels: list[str], row: int, beside: list[int], known: list[str]) -> int:
@@ -187,8 +197,8 @@ def _wrong_labels(material: Material, rows: dict[str, list[int]]) -> Queue:
         label, proba = _suggestion(material, decisions["evidence"].iloc[row], row)
         suggested.append(position.get(label, -1))
         told.append(proba)
-    order = np.argsort(score.to_numpy(), kind="stable")
-    return Queue([own[i] for i in order], [_rounded(score)[i] for i in order], [told[i] for i in order], [[] for _ in order],
+    order, rounded = np.argsort(score.to_numpy(), kind="stable"), _rounded(score)
+    return Queue([own[i] for i in order], [rounded[i] for i in order], [told[i] for i in order], [[] for _ in order],
                  [suggested[i] for i in order])
 
 
@@ -204,19 +214,9 @@ def _suggestion(material: Material, evidence: str, row: int) -> tuple[str, str]:
     return str(proba.idxmax()).removeprefix("p__"), f"{proba.max():.2f}"
 
 
-def _machine_reasons(material: Material) -> list[str]:
-    """Per row what the machine said, whatever people said since."""
-    if material.decisions is None:
-        return [""] * len(material.manifest)
-    decisions = material.decisions.reindex(material.manifest.index)
-    told = decisions["evidence"].fillna("").map(lambda text: found[1] if (found := MACHINE_SAID.search(text)) else "")
-    person = decisions["decided_by"].fillna("").str.startswith(PERSON)
-    return decisions["reason"].fillna("").where(~person, told).where(lambda reason: reason.isin(REASONS), "").tolist()
-
-
 def _rows_by_reason(material: Material) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = {}
-    for row, reason in enumerate(_machine_reasons(material)):
+    for row, reason in enumerate(material.reasons):
         rows.setdefault(reason, []).append(row)
     return rows
 
@@ -227,7 +227,7 @@ def _kept(material: Material) -> str:
         return "".join("1" if issue == "" else "0" for issue in material.manifest["issue"])
     kept = material.decisions["keep"].reindex(material.manifest.index).fillna(True).astype(bool)
     person = material.decisions["decided_by"].reindex(material.manifest.index).fillna("").str.startswith(PERSON)
-    by_reason = pd.Series(_machine_reasons(material), index=kept.index).isin(["", "wrong_label"])
+    by_reason = pd.Series(material.reasons, index=kept.index).isin(["", "wrong_label"])
     return "".join("1" if one else "0" for one in kept.where(~person, by_reason))
 
 
