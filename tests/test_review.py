@@ -630,6 +630,10 @@ def test_the_page_by_keyboard(place: Path, chromium: Any, serious_violations: Ca
                 saved(page, 4, place)
                 assert [(o.keep, o.label, o.undo) for o in journal_of(place)] == [
                     (True, "", False), (None, "dog", False), (None, EVIL_LABEL, False), (None, "", True)]
+                page.keyboard.press("/")
+                page.keyboard.type("cat/same")
+                page.wait_for_function("() => document.getElementById('position').textContent === '1 of 1'")
+                page.keyboard.press("Escape")
                 other = context.new_page()
                 other.goto(address)
                 other.wait_for_selector("#view:not([hidden])")

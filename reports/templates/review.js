@@ -4,7 +4,7 @@
 (() => {
   const { session, texts } = JSON.parse(document.getElementById("data").textContent);
   const QUEUES = ["photos", "duplicates", "conflicts", "labels", "errors", "votes", "all"];
-  const CELL_PX = 76, EDGE_PX = 20, AHEAD = 4, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, RETRY_MS = [300, 800, 1500, 3000, 5000];
+  const CELL_PX = 76, EDGE_PX = 20, AHEAD = 4, STRETCH = 16, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, RETRY_MS = [300, 800, 1500, 3000, 5000];
   const $ = (id) => document.getElementById(id);
   const say = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
   const number = (n) => n.toLocaleString(session.lang);
@@ -29,6 +29,7 @@
   const me = () => $("reviewer").value.trim() || session.reviewer;
   const isDecided = (row) => Boolean(decided.get(row)?.counts);
   const isMine = (row) => Boolean(decided.get(row)?.votes?.[me()]);
+  const isDone = (row, name = queue) => (name === "votes" ? isMine(row) : isDecided(row));
 
   // What is to be seen
 
@@ -50,7 +51,7 @@
     const found = entries(queue).filter(({ row, place, score }) =>
       (!text || index.path[row].toLowerCase().includes(text)) && (code === null || index.label[row] === code || suggested[place] === code) &&
       score >= low && score <= high &&
-      (!state || (state === "open" ? !isDecided(row) : state === "done" ? isDecided(row) : !isMine(row))));
+      (!state || (state === "open" ? !isDone(row) : state === "done" ? isDone(row) : !isMine(row))));
     if (order === "doubt") found.sort((a, b) => b.score - a.score);
     if (order === "path") found.sort((a, b) => (index.path[a.row] < index.path[b.row] ? -1 : 1));
     return found;
@@ -60,7 +61,7 @@
     queue = name;
     list = filtered();
     const wanted = row === null ? -1 : list.findIndex((one) => one.row === row);
-    at = wanted >= 0 ? wanted : Math.max(list.findIndex((one) => !isDecided(one.row)), 0);
+    at = wanted >= 0 ? wanted : Math.max(list.findIndex((one) => !isDone(one.row)), 0);
     history.replaceState(null, "", `#${name}`);
     showTabs();
     showReel(true);
@@ -82,7 +83,7 @@
   function goOpen() {
     for (let step = 1; step <= list.length; step++) {
       const place = (at + step) % list.length;
-      if (!isDecided(list[place].row) || (queue === "votes" && !isMine(list[place].row))) return go(place);
+      if (!isDone(list[place].row)) return go(place);
     }
     showDone();
     return undefined;
@@ -94,7 +95,7 @@
     const one = list[at];
     $("view").hidden = !one;
     $("empty").hidden = Boolean(one);
-    for (const button of document.querySelectorAll(".actions button")) button.disabled = !one && button.dataset.act !== "undo";
+    enable(Boolean(one));
     if (!one) return showEmpty();
     keep("place", { queue, row: one.row });
     const { row, place } = one, suggested = suggestion(one);
@@ -246,13 +247,21 @@
   }
 
   function showDone() {
-    const next = QUEUES.slice(0, -1).find((name) => name !== queue && entries(name).some(({ row }) => !isDecided(row) || (name === "votes" && !isMine(row))));
+    const next = QUEUES.slice(0, -1).find((name) => name !== queue && entries(name).some(({ row }) => !isDone(row, name)));
     const parts = [element("h2", { textContent: texts.all_done })];
     if (next) parts.push(element("button", { type: "button", className: "primary", textContent: say("go_next", { queue: texts[next] }), onclick: () => openQueue(next) }));
     parts.push(element("p", { textContent: texts.all_done_more }), commandList());
     $("view").hidden = true;
     $("empty").hidden = false;
     $("empty").replaceChildren(...parts);
+    enable(false);
+  }
+
+  function enable(yes) {
+    for (const button of document.querySelectorAll(".actions button")) {
+      button.disabled = !yes && button.dataset.act !== "undo";
+      if (!yes) button.removeAttribute("aria-pressed");
+    }
   }
 
   function commandLine(text) {
@@ -279,7 +288,7 @@
 
   function showTabs() {
     const tabs = QUEUES.map((name) => {
-      const all = entries(name), open = all.filter(({ row }) => !isDecided(row) || (name === "votes" && !isMine(row))).length;
+      const all = entries(name), open = all.filter(({ row }) => !isDone(row, name)).length;
       const tab = element("button", { type: "button", className: name === queue ? "is-open" : "", onclick: () => openQueue(name) },
         element("span", { textContent: texts[name] }), element("b", { textContent: number(name === "all" ? all.length : open), className: open || name === "all" ? "" : "none" }));
       if (name === queue) tab.setAttribute("aria-current", "page");
@@ -294,7 +303,7 @@
   }
 
   function showProgress() {
-    const all = entries(queue), done = all.filter(({ row }) => isDecided(row)).length;
+    const all = entries(queue), done = all.filter(({ row }) => isDone(row)).length;
     $("meter").max = Math.max(all.length, 1);
     $("meter").value = done;
     document.querySelector(".progress").hidden = !all.length;
@@ -311,8 +320,8 @@
     const strip = $("strip"), reel = $("reel");
     reel.style.width = `${list.length * CELL_PX + 2 * EDGE_PX}px`;
     if (centre) strip.scrollLeft = at * CELL_PX + EDGE_PX - (strip.clientWidth - CELL_PX) / 2;
-    const first = Math.max(Math.floor(strip.scrollLeft / CELL_PX) - AHEAD, 0);
-    const last = Math.min(Math.ceil((strip.scrollLeft + strip.clientWidth) / CELL_PX) + AHEAD, list.length);
+    const first = Math.max(Math.floor((strip.scrollLeft / CELL_PX - AHEAD) / STRETCH) * STRETCH, 0);   // in stretches: most steps load nothing
+    const last = Math.min(Math.ceil(((strip.scrollLeft + strip.clientWidth) / CELL_PX + AHEAD) / STRETCH) * STRETCH, list.length);
     const there = new Map([...reel.children].map((cell) => [cell.dataset.key, cell]));
     const wanted = [];
     for (let place = first; place < last; place++) {
