@@ -20,7 +20,7 @@ from features.scan import natural_order
 
 DOUBTFUL_PHOTO = 0.95  # kept pictures under this photo score are shown too: close to the cut
 BESIDE = 4  # copies that are laid beside a picture
-EXAMPLES = 6  # pictures that stand for a label
+EXAMPLES = 7  # pictures that stand for a label; one of them may be the very picture that is looked at
 DIGEST_CHARS = 16  # of a content's name in addresses
 MACHINE_SAID = re.compile(r"(?:^|; )the machine said (\w+)$")
 PERHAPS = re.compile(r"^perhaps (.+) \(probability ([\d.]+)\)$")

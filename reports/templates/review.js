@@ -4,7 +4,7 @@
 (() => {
   const { session, texts } = JSON.parse(document.getElementById("data").textContent);
   const QUEUES = ["photos", "duplicates", "conflicts", "labels", "errors", "votes", "all"];
-  const CELL_PX = 76, EDGE_PX = 20, AHEAD = 4, STRETCH = 16, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, RETRY_MS = [300, 800, 1500, 3000, 5000];
+  const CELL_PX = 76, EDGE_PX = 20, AHEAD = 4, STRETCH = 16, SHARP_MS = 140, POLL_MS = 4000, MOST_CLICKS = 100, EXAMPLES = 6, RETRY_MS = [300, 800, 1500, 3000, 5000];
   const $ = (id) => document.getElementById(id);
   const say = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
   const number = (n) => n.toLocaleString(session.lang);
@@ -184,9 +184,9 @@
       parts.push(largeFigure(title, copies[0]));
       if (copies.length > 1) parts.push(exampleRow(texts.more_copies, copies.slice(1), true));
     }
-    if (suggested >= 0 && queue !== "conflicts") parts.push(exampleRow(say("suggested", { label: labelName(suggested) }), index.examples[suggested], false, "suggested"));
+    if (suggested >= 0 && queue !== "conflicts") parts.push(exampleRow(say("suggested", { label: labelName(suggested) }), index.examples[suggested].slice(0, EXAMPLES), false, "suggested"));
     if (!copies.length && index.label[row] >= 0) {
-      parts.push(exampleRow(say("examples", { label: labelName(index.label[row]) }), index.examples[index.label[row]].filter((other) => other !== row)));
+      parts.push(exampleRow(say("examples", { label: labelName(index.label[row]) }), index.examples[index.label[row]].filter((other) => other !== row).slice(0, EXAMPLES)));
     }
     $("beside").replaceChildren(...parts);
   }
@@ -358,10 +358,10 @@
   function decide(act, label = "") {
     const one = list[at];
     if (!one || $("view").hidden) return;
-    undoable.push({ row: one.row, queue, before: decided.get(one.row) ?? null });
+    undoable.push({ row: one.row, queue, reviewer: me(), before: decided.get(one.row) ?? null });
     if (undoable.length > 500) undoable.shift();
     keep("undoable", undoable);
-    send(one.row, act, label);
+    send(one.row, act, label, me());
     refreshOne(one.row);
     goOpen();
   }
@@ -370,15 +370,15 @@
     const last = undoable.pop();
     if (!last) return status("ready", texts.nothing_to_undo);
     keep("undoable", undoable);
-    send(last.row, "undo", "", last.before);
+    send(last.row, "undo", "", last.reviewer, last.before);
     if (queue !== last.queue || !list.some(({ row }) => row === last.row)) openQueue(last.queue, last.row);
     else go(list.findIndex(({ row }) => row === last.row));
     refreshOne(last.row);
     return undefined;
   }
 
-  function send(row, act, label, before = null) {
-    const click = { click: newName(), path: index.path[row], digest: index.digest[row], act, label, reviewer: me() };
+  function send(row, act, label, reviewer, before = null) {
+    const click = { click: newName(), path: index.path[row], digest: index.digest[row], act, label, reviewer };
     outbox.push(click);
     keep("outbox", outbox);
     if (act === "undo") { if (before) decided.set(row, before); else decided.delete(row); } else expect(row, click);
