@@ -126,11 +126,18 @@ class Blends(StrEnum):
     stack = "stack"
 
 
-class Languages(StrEnum):
-    """What the report is written in."""
+class Lang(StrEnum):
+    """What the pages speak."""
 
     en = "en"
     ko = "ko"
+
+
+class Ties(StrEnum):
+    """What becomes of votes without a majority."""
+
+    set_aside = "set-aside"
+    open = "open"
 
 
 class Crops(StrEnum):
@@ -158,6 +165,8 @@ DEFAULT_PHOTO_CUT = 0.8
 DEFAULT_LABEL_PRECISION = 0.7
 SHOWN_CONFUSIONS = 5
 SHOWN_SLICES = 5
+SHOWN_VOTES = 20
+NO_NAME = "(no name)"
 
 
 NETWORK = "Network, for train --model cnn"
@@ -454,7 +463,7 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and 
 @app.command()
 def report(artifacts: Artifacts = DEFAULT_ARTIFACTS,
            out: Annotated[Path | None, typer.Option("--out", help="The page.", show_default="ARTIFACTS/report.html")] = None,
-           lang: Annotated[Languages, typer.Option("--lang", help="English or Korean.")] = Languages.en, model: ModelFile = None,
+           lang: Annotated[Lang, typer.Option("--lang", help="English or Korean.")] = Lang.en, model: ModelFile = None,
            seed: Seed = 0, json_output: Json = False) -> None:
     """Write everything that is known so far as one page: dataset, cleaning, models, errors, how it was made. It needs no network."""
     import reporting
@@ -466,6 +475,48 @@ def report(artifacts: Artifacts = DEFAULT_ARTIFACTS,
                          "missing": made.missing, "seconds": made.seconds})
         else:
             _print_report(made)
+
+
+@app.command()
+def review(model: Annotated[Path | None, typer.Option("--model", help="The saved model whose errors are shown.",
+                                                      show_default="the one trained last")] = None,
+           data: Annotated[Path | None, typer.Option("--data", help="The data folder, if it was moved.", show_default="scanned last")] = None,
+           artifacts: Artifacts = DEFAULT_ARTIFACTS,
+           reviewer: Annotated[str, typer.Option("--reviewer", help="Your name in the journal.", show_default="your login name")] = "",
+           lang: Annotated[Lang, typer.Option("--lang", help="Language of the page.")] = Lang.en,
+           port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port of the page.", show_default="free one from 8765")] = None,
+           host: Annotated[str, typer.Option("--host", help="Address to listen on; another than this one lets the network in.")] = "127.0.0.1",
+           browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser, or print the address only.")] = True,
+           crop: Crop = Crops.none, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS) -> None:
+    """Decide by eye: a local page with queues of photographs, duplicates, conflicts, wrong labels, model errors; each click is saved at once."""
+    import reviewing
+
+    with _trouble(), _workspace(data, artifacts, 0, 1, max_pixels, crop) as workspace:
+        settings = reviewing.ReviewSettings(data, model, host, port, browser, reviewer.strip(), lang.value)
+        decided = reviewing.review(workspace, settings, lambda address: print(f"review: {address}", flush=True))
+        print(f"\n{decided:,} picture{'s have' if decided != 1 else ' has'} a word in {artifacts / 'overrides.csv'}; to put them into effect:")
+        for command in reviewing.commands(data, artifacts):
+            print(f"  {command}")
+
+
+@app.command()
+def votes(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
+          settle: Annotated[bool, typer.Option("--settle", help="Append what the majority says to the journal.")] = False,
+          ties: Annotated[Ties, typer.Option("--ties", help="With --settle: leave a picture without a majority out, or wait for a third "
+                                                            "vote.")] = Ties.set_aside,
+          json_output: Json = False) -> None:
+    """How far several reviewers agree (Cohen's or Fleiss' kappa), which pictures need a third vote, and what the majority settles."""
+    import reviewing
+
+    with _trouble(), _workspace(data, artifacts, 0, 1, DEFAULT_MAX_PIXELS) as workspace:
+        count = reviewing.count_votes(workspace, settle, ties == Ties.set_aside)
+        if json_output:
+            _print_json({"reviewers": count.reviewers, "judged_by": count.judged, "agreed": count.agreed, "majority": count.majority,
+                         "pairs": [_without_nan(pair._asdict()) for pair in count.pairs],
+                         "groups": [_without_nan(group._asdict()) for group in count.groups], "third_vote": count.waiting,
+                         "unsettled": count.unsettled, "settled": count.settled})
+        else:
+            _print_votes(count, artifacts, settle)
 
 
 @app.command("experiment")
@@ -714,6 +765,42 @@ def _print_experiment(plan: Any, outcome: Any) -> None:
     for told in outcome.missing:
         print(f"not run within the time limit: {told}")
     _print_files([str(file) for file in outcome.files])
+
+
+def _print_votes(count: Any, artifacts: Path, settle: bool) -> None:
+    _print_table(["reviewer", "pictures judged"], [[name or NO_NAME, f"{n:,}"] for name, n in count.reviewers.items()], left=["reviewer"])
+    several = sum(n for judges, n in count.judged.items() if judges > 1)
+    if several:
+        print()
+    if len(count.pairs) == 1 and len(count.reviewers) == 2:
+        pair = count.pairs[0]
+        print(f"agreement: Cohen's kappa {_kappa(pair.kappa)} of {pair.first or NO_NAME} and {pair.second or NO_NAME} on {pair.n:,} pictures, "
+              f"{pair.same:,} judged alike")
+    else:
+        for group in count.groups:
+            print(f"agreement: Fleiss' kappa {_kappa(group.kappa)} on the {group.n:,} pictures that {group.judges} people judged")
+        if count.pairs:
+            _print_table(["pair", "pictures of both", "judged alike", "Cohen's kappa"],
+                         [[f"{pair.first or NO_NAME}, {pair.second or NO_NAME}", f"{pair.n:,}", f"{pair.same:,}", _kappa(pair.kappa)]
+                          for pair in count.pairs], left=["pair"])
+    print(f"{several:,} pictures judged by several: {count.agreed:,} alike, {count.majority:,} by a majority, "
+          f"{several - count.agreed - count.majority:,} without one, of which {len(count.waiting):,} need a third vote")
+    for path, said in list(count.waiting.items())[:SHOWN_VOTES]:
+        print(f"third vote: {path}: {', '.join(f'{name or NO_NAME}: {vote}' for name, vote in said.items())}")
+    if len(count.waiting) > SHOWN_VOTES:
+        print(f"… {len(count.waiting) - SHOWN_VOTES:,} more; --json lists all, python cli.py review shows them")
+    if settle:
+        print(f"{count.settled:,} settled in {artifacts / 'overrides.csv'}; python cli.py clean puts it into effect")
+    elif count.unsettled:
+        print(f"{count.unsettled:,} not settled yet: the last word counts until python cli.py votes --settle")
+
+
+def _kappa(value: float) -> str:
+    return "undefined (everybody always said the same)" if value != value else f"{value:.3f}"
+
+
+def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in told.items()}
 
 
 def _print_runs(found: dict[int, dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/cleaning.parquet                 clean: what was found, before anything is decided
     artifacts/cleaning.oof.parquet             clean: the probabilities by which labels were judged
     artifacts/decisions.csv, cleaning.json     clean: one row per file, kept or not and why; the settings
-    artifacts/overrides.csv                    decide: what people decided; an append-only journal
+    artifacts/overrides.csv                    decide, review, votes: what people decided; an append-only journal
     artifacts/split.csv                        draw_split: held-out part and folds by content
     artifacts/lgbm.joblib, lgbm.json           train
     artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
@@ -42,7 +42,7 @@ from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplic
 from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
 from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
-from cleaning.overrides import Override, append_override, read_overrides, resolve
+from cleaning.overrides import VOTES, Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
 from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings, Request, extract, read_tile
@@ -244,6 +244,8 @@ def record_decision(workspace: Workspace, path: str, keep: bool | None, label: s
     labels = natural_order(manifest["label"].tolist())
     if label and label not in labels:
         raise ScratchworkError(f"no folder has the label {label!r}; known labels: {', '.join(labels)}")
+    if reviewer == VOTES:
+        raise ScratchworkError(f"the name {VOTES} is kept for what python cli.py votes --settle writes; give another --reviewer")
     override = Override(path, str(manifest.loc[path, "sha256"]), keep, label, note, reviewer)
     append_override(workspace.artifacts / "overrides.csv", override)
     return override

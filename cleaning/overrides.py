@@ -1,30 +1,40 @@
 """What people decided: an append-only journal that wins over the machine.
 
 ``overrides.csv``: one row per decision, the last one for a picture counts. ``path`` and ``sha256`` say which picture (either is enough,
-for rows written by hand), ``keep`` is True, False or empty, ``label`` the right label or empty, ``note`` why. A row in which both are
-empty withdraws what was decided before. A picture that was moved or renamed is found by its digest.
+for rows written by hand), ``keep`` is True, False, ``undo`` or empty, ``label`` the right label or empty, ``note`` why. A row in which both
+are empty withdraws what was decided before; ``undo`` takes back the reviewer's own last row, so that what counted before it counts again. A
+picture that was moved or renamed is found by its digest. ``click`` names a row, so that one that is sent again is known. Several programs
+may append at once: they take turns by a lock file.
 """
 
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+import filelock
 import pandas as pd
 
 from features.errors import ScratchworkError
-from features.files import disk_trouble
+from features.files import disk_trouble, whole_file
 
-COLUMNS = ["path", "sha256", "keep", "label", "note", "reviewer", "time"]
+COLUMNS = ["path", "sha256", "keep", "label", "note", "reviewer", "time", "click"]
 NEEDED = {"path", "sha256"}  # one of them
 KEEP = {"true": True, "1": True, "yes": True, "keep": True, "false": False, "0": False, "no": False, "drop": False, "": None}
+UNDO = "undo"  # in the place of keep
+VOTES = "votes"  # the reviewer that settles what several people said
+LOCK_S = 20.0  # how long an append waits for another program
+POLL_S = 0.005
+TAIL_BYTES = 65_536  # a last line is looked for in them
+
 
 
 class Override(NamedTuple):
-    """``keep``: None where nothing was said; ``label``: empty where nothing was said."""
+    """``keep``: None where nothing was said; ``label``: empty where nothing was said; ``undo``: takes back the reviewer's last row."""
 
     path: str
     sha256: str
@@ -32,6 +42,24 @@ class Override(NamedTuple):
     label: str
     note: str = ""
     reviewer: str = ""
+    click: str = ""
+    undo: bool = False
+
+
+class Places:
+    """Which paths of a manifest a row of the journal means: the file with its path while it has its digest, else every file with that digest."""
+
+    def __init__(self, manifest: pd.DataFrame) -> None:
+        self.digest_of = dict(zip(map(str, manifest.index), manifest["sha256"], strict=True))
+        self.owners: dict[str, list[str]] = {}
+        for path, digest in self.digest_of.items():
+            if digest:
+                self.owners.setdefault(digest, []).append(path)
+
+    def paths(self, override: Override) -> list[str]:
+        """Empty where the row names no picture here."""
+        still_there = override.path in self.digest_of and override.sha256 in ("", self.digest_of[override.path])
+        return [override.path] if still_there else self.owners.get(override.sha256, [])
 
 
 def read_overrides(file: Path) -> list[Override]:
@@ -40,10 +68,13 @@ def read_overrides(file: Path) -> list[Override]:
     Raises `ScratchworkError` naming the line of a row that cannot be understood. A last line that a crash left half written is
     passed over: it was never confirmed.
     """
-    if not file.exists():
-        return []
+    return overrides_in(file.read_bytes(), file) if file.exists() else []
+
+
+def overrides_in(content: bytes, file: Path) -> list[Override]:
+    """`read_overrides` of what was read from ``file``, which is named in messages."""
     try:
-        text = file.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte order mark in front
+        text = content.decode("utf-8-sig")  # spreadsheets put a byte order mark in front
     except UnicodeDecodeError as error:
         raise ScratchworkError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}); save it as CSV in UTF-8") from error
     rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -59,19 +90,53 @@ def read_overrides(file: Path) -> list[Override]:
 
 def append_override(file: Path, override: Override) -> None:
     """Add one row; it is on the disk when this returns."""
-    row = {**override._asdict(), "keep": "" if override.keep is None else str(override.keep), "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    append_overrides(file, [override])
+
+
+def append_overrides(file: Path, overrides: Sequence[Override]) -> None:
+    """Add rows; all are on the disk when this returns, and none after an error. Raises `ScratchworkError` where the disk does not take them."""
     with disk_trouble(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab+") as journal:
-            header, before = _mended(journal)
+        with journal_lock(file), file.open("ab+", buffering=0) as journal:
+            size = journal.seek(0, os.SEEK_END)
+            header, before, start = _mended(journal, size)
+            data = before + _csv_text(overrides, header).encode()
+            if start < size:
+                journal.truncate(start)
+            try:
+                while data:
+                    data = data[journal.write(data):]
+                os.fsync(journal.fileno())
+            except OSError:
+                journal.truncate(start)  # a row is whole or gone
+                raise
+
+
+@contextmanager
+def journal_lock(file: Path) -> Iterator[None]:
+    """Held while the journal is written; a file beside it. Raises `ScratchworkError` where another program holds it for long."""
+    try:
+        held = filelock.FileLock(file.with_name(file.name + ".lock"), timeout=LOCK_S, poll_interval=POLL_S).acquire()
+    except filelock.Timeout:
+        raise ScratchworkError(f"another program has held {file.name}.lock in {file.parent} for {LOCK_S:.0f} s; end it and try again") from None
+    with held:
+        yield
+
+
+def complete_columns(file: Path) -> None:
+    """Give a journal that was begun by hand or by an earlier version every column, so that nothing of a click is lost in it."""
+    if not file.exists():
+        return
+    with disk_trouble(file.parent), journal_lock(file):
+        rows = list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
+        missing = [column for column in COLUMNS if column not in rows[0]] if rows else []
+        read_overrides(file)  # what cannot be understood is left to the person who wrote it
+        if missing:
             text = io.StringIO()
-            writer = csv.DictWriter(text, header or COLUMNS, extrasaction="ignore", lineterminator="\n")
-            if not header:
-                writer.writeheader()
-            writer.writerow(row)
-            journal.write(before + text.getvalue().encode())
-            journal.flush()
-            os.fsync(journal.fileno())
+            whole = [row + [""] * len(missing) for row in rows[1:] if len(row) == len(rows[0])]
+            csv.writer(text, lineterminator="\n").writerows([rows[0] + missing, *whole])
+            with whole_file(file) as fresh:
+                fresh.write_text(text.getvalue(), encoding="utf-8")
 
 
 def resolve(overrides: Sequence[Override], manifest: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFrame, list[Override]]:
@@ -80,24 +145,39 @@ def resolve(overrides: Sequence[Override], manifest: pd.DataFrame, classes: Sequ
     A row with path and digest means the file with that path while it has that digest, else every file with it.
     Raises `ScratchworkError` for a label that is none of ``classes``.
     """
-    digest_of = manifest["sha256"].to_dict()
-    owners = {digest: list(paths) for digest, paths in manifest.groupby("sha256").groups.items() if digest}
-    decided: dict[str, Override] = {}
-    lost = []
     for override in overrides:
         if override.label and override.label not in classes:
             raise ScratchworkError(f"the overrides give {override.path or override.sha256} the label {override.label!r}, which no folder has; "
                                    f"known labels: {', '.join(classes)}")
-        still_there = override.path in digest_of and override.sha256 in ("", digest_of[override.path])
-        paths = [override.path] if still_there else owners.get(override.sha256, [])
-        if not paths:
-            lost.append(override)
-        for path in paths:
-            decided[path] = override
+    stacks, lost = standing(overrides, Places(manifest))
+    decided = {path: stack[-1] for path, stack in stacks.items() if stack}
     rows = {path: o for path, o in decided.items() if o.keep is not None or o.label}
     table = pd.DataFrame([[o.keep, o.label, o.note, o.reviewer] for o in rows.values()], columns=["keep", "label", "note", "reviewer"],
                          index=pd.Index(list(rows), name="path", dtype=object))
     return table, lost
+
+
+def standing(overrides: Sequence[Override], places: Places) -> tuple[dict[str, list[Override]], list[Override]]:
+    """Per path the rows that were not undone, in order, the last of which counts; and the rows that name no picture here."""
+    stacks: dict[str, list[Override]] = {}
+    lost = []
+    for override in overrides:
+        paths = places.paths(override)
+        if not paths:
+            lost.append(override)
+        for path in paths:
+            add_to(stacks.setdefault(path, []), override)
+    return stacks, lost
+
+
+def add_to(stack: list[Override], override: Override) -> None:
+    """One more row of the journal on a picture's stack. What `VOTES` settled falls with an undone row below it, since it rests on that."""
+    if not override.undo:
+        stack.append(override)
+        return
+    own = [i for i, earlier in enumerate(stack) if earlier.reviewer == override.reviewer]
+    if own:
+        stack[own[-1]:] = [later for later in stack[own[-1] + 1:] if later.reviewer != VOTES]
 
 
 def _override(file: Path, line: int, header: list[str], fields: list[str]) -> Override:
@@ -105,24 +185,38 @@ def _override(file: Path, line: int, header: list[str], fields: list[str]) -> Ov
         raise ScratchworkError(f"{file}, line {line}: {len(fields)} fields where the first line has {len(header)}")
     row = dict(zip(header, fields, strict=True))
     keep = row.get("keep", "").strip().lower()
-    if keep not in KEEP:
-        raise ScratchworkError(f"{file}, line {line}: keep is {row['keep']!r}; give True, False or nothing")
+    if keep not in KEEP and keep != UNDO:
+        raise ScratchworkError(f"{file}, line {line}: keep is {row['keep']!r}; give True, False, undo or nothing")
     if not row.get("path") and not row.get("sha256"):
         raise ScratchworkError(f"{file}, line {line}: neither path nor sha256 says which picture is meant")
-    return Override(row.get("path", ""), row.get("sha256", ""), KEEP[keep], row.get("label", "").strip(), row.get("note", ""),
-                    row.get("reviewer", ""))
+    return Override(row.get("path", ""), row.get("sha256", ""), KEEP.get(keep), row.get("label", "").strip(), row.get("note", ""),
+                    row.get("reviewer", ""), row.get("click", ""), keep == UNDO)
 
 
-def _mended(journal: BinaryIO) -> tuple[list[str], bytes]:
-    """The columns of an open journal, and what must be written before a new row. A half-written last line is cut off."""
+def _csv_text(overrides: Sequence[Override], header: list[str]) -> str:
+    """Rows under an existing header, or a whole file where there is none."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, header or COLUMNS, extrasaction="ignore", lineterminator="\n")
+    if not header:
+        writer.writeheader()
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    for override in overrides:
+        keep = UNDO if override.undo else "" if override.keep is None else str(override.keep)
+        writer.writerow({**override._asdict(), "keep": keep, "time": time})
+    return text.getvalue()
+
+
+def _mended(journal: io.FileIO, size: int) -> tuple[list[str], bytes, int]:
+    """The columns of an open journal of ``size`` bytes, what must be written before a new row, and where: a half-written last line is cut off."""
     journal.seek(0)
-    content = journal.read()
-    header = next(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")), [])
-    if not content or content.endswith(b"\n"):
-        return header, b""
-    start = content.rfind(b"\n") + 1
-    last = next(csv.reader([content[start:].decode(errors="replace")]), [])
+    first = journal.readline()
+    header = next(csv.reader([first.decode("utf-8-sig")]), [])
+    journal.seek(max(size - TAIL_BYTES, 0))
+    tail = journal.read(TAIL_BYTES) or b""
+    if not tail or tail.endswith(b"\n"):
+        return header, b"", size
+    start = tail.rfind(b"\n") + 1
+    last = next(csv.reader([tail[start:].decode(errors="replace")]), [])
     if len(last) >= len(header):
-        return header, b"\n"  # written by hand, without the last line's end
-    journal.truncate(start)
-    return header, b""
+        return header, b"\n", size  # written by hand, without the last line's end
+    return header, b"", size - len(tail) + start

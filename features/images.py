@@ -28,6 +28,9 @@ TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: I
          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}  # what makes each EXIF orientation upright
 DCT_SCALES = {1: cv2.IMREAD_GRAYSCALE, 2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
 
+SHOWN = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif", "BMP": "image/bmp",
+         "AVIF": "image/avif"}  # what a browser shows as it is, by Pillow's name
+
 Image.MAX_IMAGE_PIXELS = None  # our own limit below is exact and has a clear message
 Image.init()  # registers the formats
 NAMES = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "PCX", "ICO", "AVIF")
@@ -76,6 +79,18 @@ def read_pixels(data: bytes) -> np.ndarray:
             return np.asarray(image.convert("RGBA") if image.mode == "P" else image)
         except Exception as error:  # whatever a decoder raises on damaged data
             raise UnreadablePicture(f"damaged {image.format}: {_reason(error)}") from error
+
+
+def shown_picture(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[bytes, str]:
+    """A file's bytes and their media type as a browser can show them: as they are where it can, else as PNG. Raises `UnreadablePicture`."""
+    picture = read_picture(data, max_pixels)
+    if picture.format in SHOWN:
+        return data, SHOWN[picture.format]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pixels = _pillow_pixels(_open(data))
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    return cv2.imencode(".png", bgr)[1].tobytes(), SHOWN["PNG"]
 
 
 def too_large(width: int, height: int, max_pixels: int) -> str:
