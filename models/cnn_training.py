@@ -167,8 +167,9 @@ def _fitted_beside(parent: int, *task: Any) -> Finished:
             raise SystemExit(f"process {parent} is gone")
         conduct.tell(line)
 
+    own = [replace(conduct, tell=tell) if argument is conduct else argument for argument in task]
     with threads(1):
-        return _fitted(*task[:6], replace(conduct, tell=tell), *task[7:])
+        return _fitted(*own)
 
 
 def forget_checkpoints(folder: Path) -> None:

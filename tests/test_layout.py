@@ -195,7 +195,7 @@ def test_what_the_command_line_repeats_agrees() -> None:
     assert tuple(cli.Model) == MODELS
     assert tuple(cli.Blends) == BLENDS
     assert tuple(cli.Crops) == CROPS
-    assert tuple(cli.Languages) == LANGUAGES
+    assert tuple(cli.Lang) == LANGUAGES
     assert tuple(cli.Presets) == tuple(recipes.PRESETS)
     assert tuple(cli.Archs) == recipes.ARCHITECTURES
     for shown, known in ((cli.Losses, "loss"), (cli.Optimizers, "optimizer"), (cli.Watches, "watch"), (cli.Devices, "device"),
