@@ -377,7 +377,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
             if model == Model.stack:
                 plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
                                           _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}, trust_labels),
-                                          _stack_parameters(blend, seed, trust_labels), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
+                                          _stack_parameters(blend, seed), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
                 outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
             else:
                 parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
@@ -656,10 +656,10 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
     return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
 
 
-def _stack_parameters(blend: Blends | None, seed: int, trust_labels: bool) -> Any:
+def _stack_parameters(blend: Blends | None, seed: int) -> Any:
     from models.stack import StackParameters
 
-    return StackParameters((blend or Blends.stack).value, seed, trust_labels)
+    return StackParameters((blend or Blends.stack).value, seed)
 
 
 def _say(message: str) -> None:

@@ -215,7 +215,7 @@ def _trained(workspace: Workspace, options: Options, refit: bool) -> TrainOutcom
     boosted = LgbmParameters(seed=workspace.seed, **{name: value for name, value in options.items() if name in LGBM})
     if model == "lgbm":
         return pipeline.train(workspace, folds, boosted, refit)
-    stack = StackParameters(options.get("blend", "stack"), workspace.seed, options.get("trust_labels", False))
+    stack = StackParameters(options.get("blend", "stack"), workspace.seed)
     return pipeline.train_stack(workspace, pipeline.StackPlan(boosted, network, stack), folds, refit)
 
 

@@ -46,7 +46,7 @@ from cleaning.folds import draw_parts
 from features.errors import ScratchworkError
 from features.files import whole_file
 from features.scan import natural_order, scan_folder
-from models.doubt import doubted_labels, undoubted_decision
+from models.doubt import doubted_labels
 from models.evaluation import metrics
 from models.lgbm import LgbmClassifier, LgbmParameters
 from models.pictures import Examples, Pictures
@@ -139,7 +139,7 @@ def learned(material: Material, checks: tuple[str, ...], doubt: bool = True) -> 
     everything = np.ones(len(learn_from.codes), bool)
     which = everything & ~doubted_labels(learn_from, found.proba, everything) if doubt else everything
     machine = fitted_on(learn_from, which, len(classes), found.samples, found.rounds, parameters, jobs, None)
-    model = LgbmClassifier(parameters, settings).adopt(classes, machine, undoubted_decision(learn_from, found.raw, ~which))
+    model = LgbmClassifier(parameters, settings).adopt(classes, machine, found.decision)
     proba = model.proba_of(material.test, jobs)
     return {**figures(material.truth, model.labels_of(proba), proba, classes), "learned_from": int(which.sum()),
             "seconds": time.perf_counter() - start}

@@ -23,8 +23,8 @@ from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models.cnn import CnnClassifier
-from models.decision import Decision
-from models.doubt import decided, doubted_labels
+from models.decision import Decision, decided_by_others
+from models.doubt import doubted_labels
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
@@ -65,7 +65,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
             raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
         raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
-        decision, proba, chosen, doubted = decided(examples, raw, part, p.trust_labels)
+        decision, proba, chosen = decided_by_others(raw, codes, fold, part)
+        doubted = np.zeros(len(codes), bool)
         said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
         model = CnnClassifier(replace(p, device="auto"), settings)
         if conduct.refit and not p.trust_labels:
@@ -75,7 +76,7 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, members, decision), proba, predicted,
                    {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
-                    "doubted": int(doubted.sum()) if conduct.refit else 0, **_told(fitted, watched_folds, device.type)}, said)
+                    "doubted": int(doubted.sum()), **_told(fitted, watched_folds, device.type)}, said)
 
 
 class Finished(NamedTuple):

@@ -27,7 +27,6 @@ class StackParameters:
 
     blend: str = "stack"
     seed: int = 0
-    trust_labels: bool = False  # blend and decision learn from labels too that are more probably wrong than right
 
     def __post_init__(self) -> None:
         if self.blend not in BLENDS:

@@ -1,8 +1,7 @@
 """The stack's training: blends of base models' honest probabilities, each compared with every base, and one model to save.
 
 The base models' out-of-fold probabilities teach the blend; whatever is said of a fold comes from a blend and a decision that learned
-from the other folds. The held-out part is said by base models, blend and decision of all folds, as it would be of new pictures; these two
-do not learn from labels that a weighted mean of the bases doubts (`models.doubt`).
+from the other folds. The held-out part is said by base models, blend and decision of all folds, as it would be of new pictures.
 """
 
 from collections.abc import Sequence
@@ -13,8 +12,7 @@ import numpy as np
 from features.extract import ExtractionSettings
 from models.blending import BLENDS, Blend, Said, blended_out_of_fold
 from models.classifier import PictureClassifier
-from models.decision import log_softmax
-from models.doubt import Decided, decided
+from models.decision import Decision, decided_by_others, log_softmax
 from models.evaluation import calibration
 from models.intervals import Judged, difference, figures, macro_f1
 from models.pictures import Examples, Pictures
@@ -31,10 +29,12 @@ class Base(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A base or a blend of them: ``raw`` log-probabilities (n, n_classes), and what is `decided` from them."""
+    """A base or a blend of them: ``raw`` log-probabilities and calibrated probabilities (n, n_classes), codes (n,), the decision for what comes."""
 
     raw: np.ndarray
-    decided: Decided
+    proba: np.ndarray
+    chosen: np.ndarray
+    decision: Decision
 
 
 def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], parameters: StackParameters, settings: ExtractionSettings) -> Trained:
@@ -42,23 +42,20 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
     codes, fold = examples.codes, examples.fold
     said = Said(np.stack([np.log(base.proba) for base in bases]), scalars_of(examples.pictures))
     inside = fold >= 0
-    left_out = {kind: blended_out_of_fold(kind, said.take(inside), codes[inside], fold[inside]) for kind in BLENDS}
-    doubted = _doubted(left_out["weighted"], examples, parameters.trust_labels)
-    told = inside & ~doubted
-    blends = {kind: Blend(kind).fit(said.take(told), codes[told], fold[told]) for kind in BLENDS}
-    found = {base.name: _candidate(said.log_proba[i], examples, doubted) for i, base in enumerate(bases)}
+    blends = {kind: Blend(kind).fit(said.take(inside), codes[inside], fold[inside]) for kind in BLENDS}
+    found = {base.name: _candidate(said.log_proba[i], codes, fold) for i, base in enumerate(bases)}
     for kind, blend in blends.items():
         raw = blend.log_proba(said)
-        raw[inside] = left_out[kind]
-        found[kind] = _candidate(raw, examples, doubted)
+        raw[inside] = blended_out_of_fold(kind, said.take(inside), codes[inside], fold[inside])
+        found[kind] = _candidate(raw, codes, fold)
     own = found[parameters.blend]
     best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
     leaderboard = [_row(name, candidate, found[best], examples, len(classes), parameters.seed) for name, candidate in found.items()]
     blend = blends[parameters.blend]
-    model = StackClassifier(parameters, settings).adopt(classes, {base.name: base.model for base in bases}, blend, own.decided.decision)
-    card = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
-            "doubted": int(doubted.sum()), "calibration": _calibration(own, codes, inside), "leaderboard": leaderboard}
-    return Trained(model, own.decided.proba, np.array(classes, dtype=object)[own.decided.chosen], card)
+    model = StackClassifier(parameters, settings).adopt(classes, {base.name: base.model for base in bases}, blend, own.decision)
+    told = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
+            "calibration": _calibration(own, codes, inside), "leaderboard": leaderboard}
+    return Trained(model, own.proba, np.array(classes, dtype=object)[own.chosen], told)
 
 
 def taught_by_stack(bases: Sequence[Base], said: Sequence[np.ndarray], pictures: Pictures, examples: Examples, blend: str) -> np.ndarray:
@@ -77,21 +74,15 @@ def taught_by_stack(bases: Sequence[Base], said: Sequence[np.ndarray], pictures:
     return np.stack(rows)
 
 
-def _candidate(raw: np.ndarray, examples: Examples, doubted: np.ndarray) -> Candidate:
-    return Candidate(raw, decided(examples, raw, examples.fold, False, doubted))
-
-
-def _doubted(left_out: np.ndarray, examples: Examples, trust_labels: bool) -> np.ndarray:
-    """(n,) bool, by log-probabilities of the folds' pictures by others."""
-    raw = np.full((len(examples.codes), left_out.shape[1]), np.nan)
-    raw[examples.fold >= 0] = left_out
-    return decided(examples, raw, examples.fold, trust_labels).doubted
+def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:
+    decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
+    return Candidate(raw, proba, chosen, decision)
 
 
 def _calibration(candidate: Candidate, codes: np.ndarray, which: np.ndarray) -> dict[str, float]:
     """Log loss and calibration error of ``which`` (n,) bool, before and after temperature and prior were fitted on the other folds."""
     told = {}
-    for when, proba in (("before", np.exp(log_softmax(candidate.raw[which]))), ("after", candidate.decided.proba[which])):
+    for when, proba in (("before", np.exp(log_softmax(candidate.raw[which]))), ("after", candidate.proba[which])):
         told[f"log_loss_{when}"] = float(-np.log(proba[np.arange(len(proba)), codes[which]]).mean())
         told[f"error_{when}"] = calibration(proba.argmax(1) == codes[which], proba.max(1))[0]
     return told
@@ -99,7 +90,7 @@ def _calibration(candidate: Candidate, codes: np.ndarray, which: np.ndarray) -> 
 
 def _judged(candidate: Candidate, examples: Examples, which: np.ndarray) -> Judged:
     codes = examples.codes[which]
-    return Judged(codes, candidate.decided.chosen[which], -np.log(candidate.decided.proba[which, codes]), examples.groups[which])
+    return Judged(codes, candidate.chosen[which], -np.log(candidate.proba[which, codes]), examples.groups[which])
 
 
 def _row(name: str, candidate: Candidate, best: Candidate, examples: Examples, n_classes: int, seed: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Folds: each picture is predicted by a machine that never saw its group. How many
 read off the OTHER folds' learning curves, and the decision likewise, so that no figure is chosen on the pictures it is told of.
 The held-out part is predicted by the final machine, fitted on all folds together.
 
-Neither the final machine nor its decision learns from labels that those out-of-fold probabilities make doubtful (`models.doubt`).
+The final machine does not learn from labels that those out-of-fold probabilities make doubtful (`models.doubt`).
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from features.extract import ExtractionSettings
-from models.decision import decided_by_others
-from models.doubt import doubted_labels, undoubted_decision
+from models.decision import Decision, decided_by_others
+from models.doubt import doubted_labels
 from models.lgbm import BoostedKernel, LgbmClassifier, LgbmParameters, Samples, draw_samples
 from models.pictures import Examples, Pictures, Unlabelled
 from models.trained import Progress, Stage, Trained
@@ -21,12 +21,13 @@ from models.trained import Progress, Stage, Trained
 
 class CrossValidation(NamedTuple):
     """What machines said that had not seen the picture: ``raw`` log-probabilities and calibrated ``proba`` (n, n_classes), ``chosen`` (n,) codes,
-    all without meaning for the held-out part; ``rounds`` for a machine on all folds, and what was drawn for it; ``unlabelled`` (folds, u, n_classes)
-    raw log-probabilities of pictures without labels."""
+    all without meaning for the held-out part; ``decision`` and ``rounds`` for a machine on all folds, and what was drawn for it; ``unlabelled``
+    (folds, u, n_classes) raw log-probabilities of pictures without labels."""
 
     raw: np.ndarray
     proba: np.ndarray
     chosen: np.ndarray
+    decision: Decision
     rounds: int
     samples: Samples
     unlabelled: np.ndarray | None = None
@@ -37,11 +38,10 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
     """``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched."""
     fold, n_classes = examples.fold, len(classes)
     found = cross_validated(examples, n_classes, parameters, jobs, stage)
-    proba, chosen = found.proba.copy(), found.chosen.copy()
+    proba, chosen, decision = found.proba.copy(), found.chosen.copy(), found.decision
     nobody = np.zeros(len(fold), bool)
     doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, fold >= 0)
     machine = fitted_on(examples, (fold >= 0) & ~doubted, n_classes, found.samples, found.rounds, parameters, jobs, stage("final model"))
-    decision = undoubted_decision(examples, found.raw, doubted)
     model = LgbmClassifier(parameters, settings).adopt(classes, machine, decision)
     held_out = np.flatnonzero(fold < 0)
     if len(held_out):
@@ -70,8 +70,8 @@ def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParamete
     raw = np.zeros((len(codes), n_classes))
     raw[learn], rounds, said = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage,
                                              examples.unlabelled)
-    _, proba, chosen = decided_by_others(raw, codes, fold, fold)
-    return CrossValidation(raw, proba, chosen, rounds, samples, said)
+    decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
+    return CrossValidation(raw, proba, chosen, decision, rounds, samples, said)
 
 
 def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,
