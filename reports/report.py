@@ -113,5 +113,9 @@ def _errors(c: Contents, t: Texts) -> dict[str, Any] | None:
     if c.errors is None or c.chosen is None:
         return None
     part = errors_part(c.errors, c.album, t, MOST_ERRORS)
-    where = part_name(judged_part(c.chosen), t) if "held_out" not in c.errors.attrs else c.errors.attrs["name"]
+    told = c.errors.attrs
+    if not told.get("held_out", True):
+        where = t("part.test", data=told["name"].removeprefix(f"{told['model']} on "))
+    else:
+        where = t("part.held_out") if "held_out" in told else part_name(judged_part(c.chosen), t)
     return {**part, "explained": "cause" in c.errors, "where": t("errors.where", model=c.chosen.name, part=where, n=part["total"])}
