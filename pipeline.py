@@ -581,7 +581,7 @@ def near_duplicates(workspace: Workspace, readable: pd.DataFrame, settings: Clea
     box = [names.index(f"background__box_{side}") for side in ("height", "width")]
     height, width = store.features[rows][:, box].T * readable[["height", "width"]].to_numpy(float).T
     first = np.flatnonzero(~readable["sha256"].duplicated())
-    files = [str(workspace.data / str(path)) for path in readable.index[first]]
+    files = [os.path.abspath(workspace.data / str(path)) for path in readable.index[first]]  # workers may have begun in another folder
     shape = readable.iloc[first][["mode", "width", "height"]].astype(str).agg(" ".join, axis=1).to_numpy(str)
     pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first],
                                    partial(_larger_tile, files, workspace.settings), shape, partial(_pixel_digest, files))

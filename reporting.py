@@ -242,6 +242,8 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
         return None
     columns = ["path", "sha256", "label", "predicted", "correct", *(PROBABILITY + label for label in card["classes"])]  # a class may be "label"
     read = pd.read_csv(table, header=0, names=columns, dtype=dict.fromkeys(columns[:4], str), keep_default_na=False).set_index("path")
+    proba = read.columns[read.columns.str.startswith(PROBABILITY)]
+    read[proba] = read[proba].div(read[proba].sum(axis=1), axis=0)  # written with few digits: they add up to almost 1
     return read.assign(group=read["sha256"]), Path(told["data"]).name
 
 

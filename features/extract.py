@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,7 @@ def extract(requests: Iterable[Request], settings: ExtractionSettings, jobs: int
     if jobs == 1 or len(chunks) <= 1:
         yield from (extract_chunk(chunk, settings) for chunk in chunks)
         return
+    chunks = [[request._replace(file=os.path.abspath(request.file)) for request in chunk] for chunk in chunks]  # a worker may have begun elsewhere
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         run = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
         yield from run(joblib.delayed(extract_chunk)(chunk, settings) for chunk in chunks)

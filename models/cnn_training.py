@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
 from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
@@ -155,8 +156,11 @@ def _several(tasks: list[tuple], device: str) -> list[Finished]:
     if at_once == 1:
         with threads(1):
             return [_fitted(*task) for task in tasks]
+    get_reusable_executor().shutdown()  # processes that did smaller work before count as leaking memory once they have loaded torch
     with joblib.parallel_config("loky", inner_max_num_threads=1):
-        return joblib.Parallel(n_jobs=at_once, batch_size=1)(joblib.delayed(_fitted_beside)(os.getpid(), *task) for task in tasks)
+        fitted = joblib.Parallel(n_jobs=at_once, batch_size=1)(joblib.delayed(_fitted_beside)(os.getpid(), *task) for task in tasks)
+    get_reusable_executor().shutdown()  # they hold what whoever comes next may need
+    return list(fitted)
 
 
 def _fitted_beside(parent: int, *task: Any) -> Finished:

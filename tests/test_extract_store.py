@@ -116,6 +116,15 @@ def test_jobs_do_not_show(small_set: Path) -> None:
         assert all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ARRAYS)
 
 
+def test_workers_find_files_named_from_here(small_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that were started in another folder read the names as they are meant in this one."""
+    requests = [Request(file) for file in files_of(small_set)] * (2 * CHUNK_FILES // 9)
+    expected = list(extract(requests, SETTINGS, jobs=2))
+    monkeypatch.chdir(small_set)
+    found = list(extract([Request(os.path.relpath(request.file)) for request in requests], SETTINGS, jobs=2))
+    assert repr([chunk.facts for chunk in found]) == repr([chunk.facts for chunk in expected])
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_files_does_not_show(seed: int, small_set: Path) -> None:
     """A picture's numbers do not depend on its neighbours in a chunk."""
