@@ -618,6 +618,8 @@ def _trouble(again: str = "what was extracted so far is kept, run the same comma
 def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, max_pixels: int,
                crop: Crops = Crops.none) -> Iterator["Workspace"]:
     """A workspace that shows its progress on stderr."""
+    import warnings
+
     import joblib
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -625,6 +627,7 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
     import pipeline
     from features.extract import ExtractionSettings
 
+    warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # a grown process is followed by a fresh one: nothing that a user can do
     columns = [TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
