@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,19 +83,18 @@ class Visitor:
         self.cookie: str | None = f"review-{port}={state.keys.cookie}"
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str | None) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         usual = {"host": f"127.0.0.1:{self.port}", "cookie": self.cookie}
         if body is not None:
             usual |= {"origin": f"http://127.0.0.1:{self.port}", TOKEN_HEADER: self.state.keys.page, "content-type": "application/json",
                       "content-length": str(len(body))}
-        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}.items():
-            if value is not None:
-                connection.putheader(name, value)
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}.items():
+                if value is not None:
+                    connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            content = answer.read()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, content
 
     def click(self, path: str, act: str, label: str = "", reviewer: str = "kim", click: str = "", **more: Any) -> dict[str, Any]:
