@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
@@ -298,6 +299,17 @@ def test_networks_beside_each_other_are_those_one_after_another(tmp_path: Path) 
     assert len(two.model.members_) == 4
     assert all(same(a.state, b.state) for a, b in zip(one.model.members_, two.model.members_, strict=True))
     assert np.array_equal(one.proba, two.proba)
+
+
+def test_a_network_ends_with_the_program_that_wants_it(tmp_path: Path) -> None:
+    """The process of a network whose parent has gone ends at its next epoch, so that no two go on from one checkpoint."""
+    pictures, codes = drawings(30, 2)
+    examples = Examples(pictures, codes, np.arange(30), np.zeros(30, int), np.zeros(30, bool))
+    conduct = Conduct(tmp_path, "digest", True, False, False, 1, print)
+    gone = 0  # nobody's number
+    task = (examples, 2, np.arange(30) < 20, np.arange(30) >= 20, SMALL, 0, conduct, 0, "network")
+    with pytest.raises(TerminatedWorkerError):  # an exception would leave a process that begins the next network
+        joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, *task) for _ in range(2))
 
 
 def test_a_refit_does_not_learn_from_doubted_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
