@@ -45,11 +45,12 @@ from cleaning.labels import label_table
 from cleaning.overrides import VOTES, Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
 from features.errors import ScratchworkError, UnreadablePicture
-from features.extract import ExtractionSettings, Request, extract, read_tile
+from features.extract import CHUNK_FILES, ExtractionSettings, Request, extract, read_tile
 from features.families import feature_names
 from features.files import disk_trouble, whole_file
 from features.images import read_pixels, too_large
-from features.quality import Quality, quality_of
+from features.processes import in_processes
+from features.quality import Quality, qualities_of
 from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, read_card, save_model, settings_card, versions, write_json
@@ -597,14 +598,14 @@ def _with_quality(workspace: Workspace, readable: pd.DataFrame, proven: Proven) 
     digests = readable["sha256"].drop_duplicates()
     copied = readable.loc[digests.index[np.unique(proven.pairs)]]
     report = workspace.progress("measuring copies")
-    measured = {}
-    for number, (path, sha256) in enumerate(copied["sha256"].items(), 1):
-        try:
-            measured[sha256] = quality_of((workspace.data / str(path)).read_bytes())
-        except (OSError, UnreadablePicture):
-            measured[sha256] = Quality(math.inf, math.inf)  # gone since the scan: nobody is left out for its sake
+    files = [os.path.abspath(workspace.data / str(path)) for path in copied.index]
+    chunks = [(files[i:i + CHUNK_FILES],) for i in range(0, len(files), CHUNK_FILES)]
+    found: list[Quality] = []
+    for chunk in in_processes(qualities_of, chunks, workspace.jobs):
+        found += chunk
         if report:
-            report(number, len(copied))
+            report(len(found), len(copied))
+    measured = dict(zip(copied["sha256"], found, strict=True))
     qualities = [measured.get(sha256, Quality(1.0, 0.0)) for sha256 in readable["sha256"]]
     return readable.assign(true_px=readable["content_px"] / [q.edge_px for q in qualities], quantizer=[q.quantizer for q in qualities])
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import cv2
-import joblib
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -26,6 +25,7 @@ from cleaning.hamming import pairs_within
 from cleaning.registration import closely_compared, compared, prepared
 from features.framing import framed, framing_of
 from features.hashes import HASH_PX, perceptual_hash
+from features.processes import in_processes
 
 RADIUS = 26  # of 256 bits
 TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "mirrored and turned by 90°", "mirrored and turned by 180°",
@@ -242,12 +242,10 @@ def _compared(figures: Callable, look: Callable[[int], np.ndarray], pairs: np.nd
     """(m, …) ``figures`` of pairs of positions, the second turned, at (m,) sides; the same for any number of ``jobs``."""
     chunks = [slice(start, start + CHUNK_PAIRS) for start in range(0, len(pairs), CHUNK_PAIRS)]
     parts = []
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        run = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator", batch_size=1)
-        for part in run(joblib.delayed(_compared_chunk)(figures, look, pairs[chunk], turn[chunk], side[chunk]) for chunk in chunks):
-            parts.append(part)
-            if progress:
-                progress(sum(map(len, parts)), len(pairs))
+    for part in in_processes(_compared_chunk, [(figures, look, pairs[chunk], turn[chunk], side[chunk]) for chunk in chunks], jobs):
+        parts.append(part)
+        if progress:
+            progress(sum(map(len, parts)), len(pairs))
     return np.concatenate(parts) if parts else np.empty(0)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import joblib
 import numpy as np
 
 from features.errors import ScratchworkError, UnreadablePicture
@@ -19,6 +18,7 @@ from features.families import feature_matrix, feature_names
 from features.garment import CROPS, cropped
 from features.hashes import perceptual_hash
 from features.images import DEFAULT_MAX_PIXELS, Picture, read_picture
+from features.processes import in_processes
 from features.tile import TILE_PX, make_tile
 from features.view import make_view
 
@@ -78,13 +78,9 @@ def extract(requests: Iterable[Request], settings: ExtractionSettings, jobs: int
     """Chunks of `Extracted` in the order of ``requests``, the same for any number of ``jobs`` (1 = in this process)."""
     requests = list(requests)
     chunks = [requests[i:i + CHUNK_FILES] for i in range(0, len(requests), CHUNK_FILES)]
-    if jobs == 1 or len(chunks) <= 1:
-        yield from (extract_chunk(chunk, settings) for chunk in chunks)
-        return
-    chunks = [[request._replace(file=os.path.abspath(request.file)) for request in chunk] for chunk in chunks]  # a worker may have begun elsewhere
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        run = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
-        yield from run(joblib.delayed(extract_chunk)(chunk, settings) for chunk in chunks)
+    if jobs > 1:
+        chunks = [[request._replace(file=os.path.abspath(request.file)) for request in chunk] for chunk in chunks]  # processes may begin elsewhere
+    yield from in_processes(extract_chunk, [(chunk, settings) for chunk in chunks], jobs)
 
 
 def extract_chunk(requests: list[Request], settings: ExtractionSettings) -> Extracted:

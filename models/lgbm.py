@@ -12,7 +12,6 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import joblib
 import lightgbm
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -22,6 +21,7 @@ from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import FAMILIES, family_columns, feature_names
+from features.processes import in_processes
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
 from models.fisher import FisherEncoder
@@ -238,7 +238,7 @@ class BoostedKernel:
         """(number of pictures, block name → rows) per chunk, in order."""
         columns = {family: family_columns([family]) for family in KERNEL_FAMILIES}
         chunks = [pictures.take(np.arange(i, min(i + CHUNK, len(pictures.rows)))) for i in range(0, len(pictures.rows), CHUNK)]
-        vectors = _in_parallel(_fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
+        vectors = in_processes(_fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
         for chunk, encoded in zip(chunks, vectors, strict=True):
             yield len(chunk.rows), {**encoded, **{family: chunk.columns(c) for family, c in columns.items()}}
 
@@ -261,7 +261,7 @@ def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> S
     samples: Samples = {}
     for encoder in _encoders(parameters):
         tasks = [(encoder, pictures.tiles, rows[i:i + CHUNK], i) for i in range(0, len(rows), CHUNK)]
-        drawn = [sample for part in _in_parallel(_sampled, tasks, jobs) for sample in part]
+        drawn = [sample for part in in_processes(_sampled, tasks, jobs) for sample in part]
         samples[encoder.kind] = dict(zip(rows.tolist(), drawn, strict=True))
     return samples
 
@@ -307,15 +307,6 @@ def _fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.n
 def _sampled(encoder: FisherEncoder, tiles: np.ndarray, rows: np.ndarray, first: int) -> list[np.ndarray]:
     with threadpool_limits(1):
         return [encoder.sample(tiles[row], first + i) for i, row in enumerate(rows)]
-
-
-def _in_parallel(function: Callable, tasks: list[tuple], jobs: int) -> Iterator:
-    """Results in the order of ``tasks``; memory-mapped arguments travel by name, not by value."""
-    if jobs == 1 or len(tasks) <= 1:
-        return (function(*task) for task in tasks)
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        return joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1)(
-            joblib.delayed(function)(*task) for task in tasks)
 
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
