@@ -608,6 +608,7 @@ def test_the_page_by_keyboard(place: Path, chromium: Any, serious_violations: Ca
                 page.wait_for_selector("dialog[open]")
                 assert serious_violations(page) == []
                 page.keyboard.press("Escape")
+                page.wait_for_selector("dialog[open]", state="detached")  # until it has gone, keys are its own
             page.click("#finish")
             assert serious_violations(page) == []
             page.keyboard.press("Escape")
