@@ -612,6 +612,7 @@ def test_the_page_by_keyboard(place: Path, chromium: Any, serious_violations: Ca
             page.click("#finish")
             assert serious_violations(page) == []
             page.keyboard.press("Escape")
+            page.wait_for_selector("dialog[open]", state="detached")
             if "viewport" not in options:
                 assert page.inner_text("#finding") in ("The same picture again", "Nearly the same picture again")
                 page.keyboard.press("k")
