@@ -582,7 +582,7 @@ def near_duplicates(workspace: Workspace, readable: pd.DataFrame, settings: Clea
     box = [names.index(f"background__box_{side}") for side in ("height", "width")]
     height, width = store.features[rows][:, box].T * readable[["height", "width"]].to_numpy(float).T
     first = np.flatnonzero(~readable["sha256"].duplicated())
-    files = [os.path.abspath(workspace.data / str(path)) for path in readable.index[first]]  # workers may have begun in another folder
+    files = [str(workspace.data / str(path)) for path in readable.index[first]]
     shape = readable.iloc[first][["mode", "width", "height"]].astype(str).agg(" ".join, axis=1).to_numpy(str)
     pictures = duplicates.Pictures(store.hashes[rows[first]], store.tiles, rows[first], np.maximum(height, width)[first],
                                    partial(_larger_tile, files, workspace.settings), shape, partial(_pixel_digest, files))
@@ -598,7 +598,7 @@ def _with_quality(workspace: Workspace, readable: pd.DataFrame, proven: Proven) 
     digests = readable["sha256"].drop_duplicates()
     copied = readable.loc[digests.index[np.unique(proven.pairs)]]
     report = workspace.progress("measuring copies")
-    files = [os.path.abspath(workspace.data / str(path)) for path in copied.index]
+    files = [str(workspace.data / str(path)) for path in copied.index]
     chunks = [(files[i:i + CHUNK_FILES],) for i in range(0, len(files), CHUNK_FILES)]
     found: list[Quality] = []
     for chunk in in_processes(qualities_of, chunks, workspace.jobs):

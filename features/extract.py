@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,8 +77,6 @@ def extract(requests: Iterable[Request], settings: ExtractionSettings, jobs: int
     """Chunks of `Extracted` in the order of ``requests``, the same for any number of ``jobs`` (1 = in this process)."""
     requests = list(requests)
     chunks = [requests[i:i + CHUNK_FILES] for i in range(0, len(requests), CHUNK_FILES)]
-    if jobs > 1:
-        chunks = [[request._replace(file=os.path.abspath(request.file)) for request in chunk] for chunk in chunks]  # processes may begin elsewhere
     yield from in_processes(extract_chunk, [(chunk, settings) for chunk in chunks], jobs)
 
 

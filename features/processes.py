@@ -1,6 +1,8 @@
 """Work spread over processes of one thread each, with the same results in the same order for any number of them."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -8,9 +10,15 @@ import joblib
 
 def in_processes(function: Callable, tasks: Sequence[tuple], jobs: int) -> Iterator[Any]:
     """``function(*task)`` of each task, in order; in this process where ``jobs`` is 1 or there is one task. Memory-mapped arguments travel by
-    name, not by value; names of files should be whole ones, since a process may have begun in another folder."""
+    name, not by value; relative names of files mean what they mean here, wherever a process has begun."""
     if jobs == 1 or len(tasks) <= 1:
         return (function(*task) for task in tasks)
+    folder = Path.cwd()
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         run = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="3*n_jobs", batch_size=1)
-        return iter(run(joblib.delayed(function)(*task) for task in tasks))
+        return iter(run(joblib.delayed(_in_folder)(folder, function, *task) for task in tasks))
+
+
+def _in_folder(folder: Path, function: Callable, *task: Any) -> Any:
+    os.chdir(folder)
+    return function(*task)

@@ -23,6 +23,7 @@ from joblib.externals.loky import get_reusable_executor
 from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
+from features.processes import in_processes
 from models.cnn import CnnClassifier
 from models.decision import Decision, decided_by_others
 from models.doubt import doubted_labels
@@ -157,10 +158,9 @@ def _several(tasks: list[tuple], device: str) -> list[Finished]:
         with threads(1):
             return [_fitted(*task) for task in tasks]
     get_reusable_executor().shutdown()  # processes that did smaller work before count as leaking memory once they have loaded torch
-    with joblib.parallel_config("loky", inner_max_num_threads=1):
-        fitted = joblib.Parallel(n_jobs=at_once, batch_size=1)(joblib.delayed(_fitted_beside)(os.getpid(), *task) for task in tasks)
+    fitted = list(in_processes(_fitted_beside, [(os.getpid(), *task) for task in tasks], at_once))
     get_reusable_executor().shutdown()  # they hold what whoever comes next may need
-    return list(fitted)
+    return fitted
 
 
 def _fitted_beside(parent: int, *task: Any) -> Finished:
