@@ -43,7 +43,7 @@ from reports.report import Contents, Note, write_report
 from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
-from scoring import album_of, attributes_of, intervals_of, last_trained
+from scoring import album_of, attributes_of, intervals_of, last_trained, learned_from
 
 METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
 CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample
@@ -206,6 +206,8 @@ def _models(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFram
             notes.append(Note("unjudged", {"model": file.stem}))
             continue
         found.append(ModelFacts(file.stem, card, {part.name: part for part in parts}))
+        notes += [Note("flattered", {"model": file.stem, "data": part.data, "n": part.learned, "of": len(part.table)})
+                  for part in parts if part.learned]
         if card.get("refit"):
             notes.append(Note("refitted", {"model": file.stem}))
         if present and card.get("data_digest") != present:
@@ -229,7 +231,7 @@ def _parts(workspace: Workspace, file: Path, card: dict[str, Any], manifest: pd.
         table, folder = tested
         known = table[table["label"].isin(card["classes"])]
         if len(known):
-            yield _part(PARTS[2], known, card["classes"], workspace.seed, folder)
+            yield replace(_part(PARTS[2], known, card["classes"], workspace.seed), data=folder, learned=learned_from(file, card, known["sha256"]))
 
 
 def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None:
@@ -247,11 +249,11 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
     return read.assign(group=read["sha256"]), Path(told["data"]).name
 
 
-def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int, data: str = "") -> Part:
+def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int) -> Part:
     proba = table[[PROBABILITY + label for label in classes]].to_numpy(float)
     truth, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
     intervals = intervals_of(judged(table, classes), classes, seed)
-    return Part(name, table, metrics(truth, predicted, proba, classes), intervals, data)
+    return Part(name, table, metrics(truth, predicted, proba, classes), intervals)
 
 
 def judged(table: pd.DataFrame, classes: list[str]) -> Judged:

@@ -54,7 +54,8 @@ class EvaluationSettings:
 @dataclass(frozen=True)
 class Predictions:
     """What a model says of pictures: ``table`` (n rows by path: sha256, label, predicted, group), ``proba`` (n, n_classes), ``attributes`` (n rows of
-    text) to slice by, ``facts`` (n rows: width and height where they are known); ``model`` and its sidecar ``card``, loaded once."""
+    text) to slice by, ``facts`` (n rows: width and height where they are known); ``model`` and its sidecar ``card``, loaded once; ``learned``: of how
+    many pictures the model is known to have learned."""
 
     model: Any
     card: dict[str, Any]
@@ -63,6 +64,7 @@ class Predictions:
     name: str
     attributes: pd.DataFrame
     facts: pd.DataFrame
+    learned: int = 0
 
     @property
     def classes(self) -> list[str]:
@@ -127,7 +129,8 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
     outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
     write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
-    write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), **scored}, files[3])
+    write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), "learned_from": found.learned,
+                **scored}, files[3])
     write_table(slices, files[4])
     doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
@@ -362,10 +365,13 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, co
     good = manifest[manifest["issue"] == ""]
     if good.empty:
         raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
-    _warn_of_training_pictures(workspace, model_file, card, good)
+    learned = learned_from(model_file, card, good["sha256"])
+    if learned:
+        workspace.notice(f"{learned:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
     proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
-    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", attributes_of(workspace, good["sha256"], good), good)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", attributes_of(workspace, good["sha256"], good), good,
+                       learned)
 
 
 def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:
@@ -373,16 +379,15 @@ def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:
     return near_duplicates(workspace, readable, CleaningSettings())["group"]
 
 
-def _warn_of_training_pictures(workspace: Workspace, model_file: Path, card: dict[str, Any], good: pd.DataFrame) -> None:
+def learned_from(model_file: Path, card: dict[str, Any], digests: pd.Series) -> int:
+    """How many of the pictures with these sha256 the model learned from, as far as it is stored: figures of these are flattered."""
     file = predictions_file(model_file)
     if not file.exists():
-        return
+        return 0
     seen = pd.read_parquet(file, columns=["sha256", "fold"])
     if not card.get("refit"):
         seen = seen[seen["fold"] != TEST]
-    n = int(good["sha256"].isin(seen["sha256"]).sum())
-    if n:
-        workspace.notice(f"{n:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
+    return int(digests.isin(seen["sha256"]).sum())
 
 
 def last_trained(artifacts: Path) -> Path:

@@ -31,13 +31,15 @@ METRICS = ("macro_f1", "micro_f1", "log_loss")
 @dataclass(frozen=True)
 class Part:
     """What a model said of pictures that it had not seen. ``name``: held_out, out_of_fold, validation or test; ``table`` (n rows by path): sha256,
-    label, predicted and a probability per class; ``metrics`` and ``intervals`` as ``evaluate`` has them; ``data``: of a test folder its name."""
+    label, predicted and a probability per class; ``metrics`` and ``intervals`` as ``evaluate`` has them; ``data``: of a test folder its name;
+    ``learned``: of how many of its pictures the model had learned all the same."""
 
     name: str
     table: pd.DataFrame
     metrics: dict[str, Any]
     intervals: dict[str, Any]
     data: str = ""
+    learned: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def judged_part(model: ModelFacts) -> Part:
 
 def part_name(part: Part, t: Texts) -> str:
     """In words, with the test folder's name."""
-    return t(f"part.{part.name}", data=part.data)
+    return t("part.flattered" if part.learned else f"part.{part.name}", data=part.data, n=part.learned)
 
 
 def headline(model: ModelFacts, t: Texts) -> list[str]:

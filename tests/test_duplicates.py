@@ -163,3 +163,11 @@ def test_quality_sees_through_enlarging_and_recompression(seed: int, drawing: Ca
     tables = [quality_of(data).quantizer for data in (encoded(image), jpeg(image, 95), jpeg(image, 75), jpeg(image, 50))]
     assert tables == sorted(tables)
     assert tables[0] == 0
+
+
+@pytest.mark.parametrize(("mode", "like"), [("LA", "L"), ("RGBA", "RGB")])
+def test_quality_is_of_what_is_drawn_not_of_how_transparent_it_is(mode: str, like: str, drawing: Callable, encoded: Callable) -> None:
+    image = drawing(1, 120, 90, 20).convert(like)
+    hole = image.convert(mode)
+    hole.putalpha(Image.linear_gradient("L").resize(image.size))
+    assert quality_of(encoded(hole)) == quality_of(encoded(image))
