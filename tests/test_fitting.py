@@ -307,9 +307,9 @@ def test_a_network_ends_with_the_program_that_wants_it(tmp_path: Path) -> None:
     examples = Examples(pictures, codes, np.arange(30), np.zeros(30, int), np.zeros(30, bool))
     conduct = Conduct(tmp_path, "digest", True, False, False, 1, print)
     gone = 0  # nobody's number
-    task = (examples, 2, np.arange(30) < 20, np.arange(30) >= 20, SMALL, 0, conduct, 0, "network")
+    tasks = [(examples, 2, np.arange(30) < 20, np.arange(30) >= 20, SMALL, number, conduct, 0, "network") for number in range(2)]
     with pytest.raises(TerminatedWorkerError):  # an exception would leave a process that begins the next network
-        joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, *task) for _ in range(2))
+        joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, *task) for task in tasks)
 
 
 def test_a_refit_does_not_learn_from_doubted_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
