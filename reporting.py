@@ -40,7 +40,7 @@ from pipeline import (
     read_manifest,
 )
 from reports.report import Contents, Note, write_report
-from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, part_name
+from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
 from scoring import album_of, attributes_of, intervals_of, last_trained, learned_from
@@ -270,9 +270,9 @@ def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataF
     if file.exists() and facts.exists():
         told = json.loads(facts.read_text(encoding="utf-8"))
         if told.get("model_sha256") == model.card["sha256"]:
-            name = "held_out" if told["data"] == "held-out part" else "test"
-            return pd.read_csv(file, dtype={"attribute": str, "value": str}, keep_default_na=False, na_values=[""]), t(f"part.{name}",
-                                                                                                                      data=Path(told["data"]).name)
+            folder = "" if told["data"] == "held-out part" else Path(told["data"]).name
+            table = pd.read_csv(file, dtype={"attribute": str, "value": str}, keep_default_na=False, na_values=[""])
+            return table, judged_there(model, folder, t)
     part = judged_part(model)
     manifest = read_manifest(workspace).reindex(part.table.index)
     attributes = attributes_of(workspace, part.table["sha256"], manifest).reset_index(drop=True)

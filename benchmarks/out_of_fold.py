@@ -17,7 +17,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,8 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for
 import pipeline
 import scoring
 from cleaning.folds import TEST
-from models.artifacts import load_model
-from models.intervals import Judged, figures
+from models.artifacts import read_card
+from models.intervals import figures
+from pipeline import PROBABILITY
+from reporting import judged
 
 
 def main() -> int:
@@ -46,37 +47,26 @@ def main() -> int:
         file = chosen.artifacts / f"{name}.joblib"
         if not file.exists():
             continue
-        card = load_model(file)[1]
+        card = read_card(file)
+        classes = card["classes"]
         said = pd.read_parquet(pipeline.predictions_file(file))
-        said = said[said["predicted"] != ""]
-        groups = manifest["group"].reindex(said.index).to_numpy()
-        true = truth.reindex("training/" + said.index).to_numpy()
-        for where, rows in {"out of fold": (said["fold"] != TEST).to_numpy(), "held out": (said["fold"] == TEST).to_numpy()}.items():
-            for by, labels in {"labels as they are": said["label"].to_numpy(), "true labels": true}.items():
-                proba = said.loc[rows, columns(card)].to_numpy()
-                tell(name, where, by, said.loc[rows, "predicted"], proba, labels[rows], groups[rows], card["classes"])
+        said = said[said["predicted"] != ""].assign(group=manifest["group"])
+        true = said.assign(label=truth.reindex("training/" + said.index).to_numpy())
+        for where, rows in {"out of fold": said["fold"] != TEST, "held out": said["fold"] == TEST}.items():
+            tell(name, where, "labels as they are", said[rows], classes)
+            tell(name, where, "true labels", true[rows], classes)
         test = scoring.predict(workspace, file, [chosen.folder / "test"])
-        test = test[test["issue"] == ""]
-        labels = np.array([Path(path).parent.name for path in test.index], dtype=object)
+        test = test[test["issue"] == ""].rename(columns={label: PROBABILITY + label for label in classes})
         after = f"test{', after a refit' if card.get('refit') else ''}"
-        tell(name, after, "true labels", test["predicted"], test[card["classes"]].to_numpy(), labels, np.arange(len(test)), card["classes"])
+        tell(name, after, "true labels", test.assign(label=[Path(path).parent.name for path in test.index], group=test.index), classes)
     return 0
 
 
-def columns(card: dict[str, Any]) -> list[str]:
-    """Those of the probabilities, in the order of the classes."""
-    return [pipeline.PROBABILITY + label for label in card["classes"]]
-
-
-def tell(name: str, where: str, by: str, predicted: pd.Series, proba: np.ndarray, labels: np.ndarray, groups: np.ndarray,
-         classes: list[str]) -> None:
+def tell(name: str, where: str, by: str, table: pd.DataFrame, classes: list[str]) -> None:
     """One line; pictures without a true class (photographs that were kept) are left out."""
-    code = {label: i for i, label in enumerate(classes)}
-    known = np.array([label in code for label in labels])
-    codes = np.array([code[label] for label in labels[known]])
-    judged = Judged(codes, np.array([code[label] for label in predicted[known]]), -np.log(np.maximum(proba[known, codes], 1e-12)), groups[known])
-    figure = {key: np.round(value, 3).tolist() for key, value in figures(judged, len(classes)).items()}
-    print(json.dumps({"model": name, "where": where, "by": by, "pictures": int(known.sum()), **figure}), flush=True)
+    table = table[table["label"].isin(classes)]
+    figure = {key: np.round(value, 3).tolist() for key, value in figures(judged(table, classes), len(classes)).items()}
+    print(json.dumps({"model": name, "where": where, "by": by, "pictures": len(table), **figure}), flush=True)
 
 
 if __name__ == "__main__":

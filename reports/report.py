@@ -16,7 +16,7 @@ from reports.pages import csp, environment, script, style_sheet
 from reports.report_cleaning import cleaning_part
 from reports.report_dataset import dataset_part
 from reports.report_made import made_part
-from reports.report_models import Experiment, ModelFacts, experiment_chart, judged_part, models_part, part_name
+from reports.report_models import Experiment, ModelFacts, experiment_chart, judged_part, judged_there, models_part, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
 
@@ -114,8 +114,8 @@ def _errors(c: Contents, t: Texts) -> dict[str, Any] | None:
         return None
     part = errors_part(c.errors, c.album, t, MOST_ERRORS)
     told = c.errors.attrs
-    if not told.get("held_out", True):
-        where = t("part.test", data=told["name"].removeprefix(f"{told['model']} on "))
+    if "held_out" in told:
+        where = judged_there(c.chosen, "" if told["held_out"] else told["name"].removeprefix(f"{told['model']} on "), t)
     else:
-        where = t("part.held_out") if "held_out" in told else part_name(judged_part(c.chosen), t)
+        where = part_name(judged_part(c.chosen), t)
     return {**part, "explained": "cause" in c.errors, "where": t("errors.where", model=c.chosen.name, part=where, n=part["total"])}

@@ -89,6 +89,13 @@ def part_name(part: Part, t: Texts) -> str:
     return t("part.flattered" if part.learned else f"part.{part.name}", data=part.data, n=part.learned)
 
 
+def judged_there(model: ModelFacts, folder: str, t: Texts) -> str:
+    """The name in words of the test ``folder``, or where it is empty of the held-out part, also where the `Part` is not stored any more."""
+    name = "test" if folder else "held_out"
+    part = model.parts.get(name)
+    return part_name(part, t) if part and part.data == folder else t(f"part.{name}", data=folder)
+
+
 def headline(model: ModelFacts, t: Texts) -> list[str]:
     """One sentence per part."""
     found = []
