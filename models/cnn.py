@@ -5,6 +5,8 @@ are averaged in the logarithm. A network may have a kernel head beside its softm
 """
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +15,12 @@ from models.classifier import PictureClassifier
 from models.decision import Decision
 from models.kernel_head import Member
 from models.pictures import Pictures
+from models.prepared import Prepares
 from models.recipes import CnnParameters
 from models.trained import Progress
 
 
-class CnnClassifier(PictureClassifier):
+class CnnClassifier(Prepares, PictureClassifier):
     """Predicts labels and probabilities straight from picture files, as scikit-learn does; on a GPU if there is one.
 
     ``classes_`` (n_classes,) labels in their natural order; ``members_``: one `models.kernel_head.Member` per
@@ -30,9 +33,18 @@ class CnnClassifier(PictureClassifier):
 
     def proba_of(self, pictures: Pictures, jobs: int | None = None, progress: Progress | None = None, device: str = "auto") -> np.ndarray:
         """`predict_proba` for pictures that were extracted already; ``jobs``: threads, None for torch's own choice."""
-        from models.inference import log_proba_of_members
+        from models.inference import log_proba_of_members, networks_of
 
-        return self.decision_.proba(log_proba_of_members(self.members_, self.parameters, len(self.classes_), pictures, device, jobs, progress))
+        classes = len(self.classes_)
+        if device not in self._networks:
+            self._networks[device] = networks_of(self.members_, self.parameters, classes, device)
+        return self.decision_.proba(log_proba_of_members(self.members_, self.parameters, classes, pictures, device, jobs, progress,
+                                                         self._networks[device]))
+
+    @cached_property
+    def _networks(self) -> dict[str, list[Any]]:
+        """Device → the members' networks there, made by the first prediction."""
+        return {}
 
     def embed(self, pictures: Pictures, jobs: int = 1) -> np.ndarray:
         """(n, d): what the first network's stages found; without a kernel head its log-probabilities."""
@@ -45,6 +57,7 @@ class CnnClassifier(PictureClassifier):
 
     def adopt(self, classes: Sequence[str], members: list[Member], decision: Decision) -> "CnnClassifier":
         """Take over what training learned."""
+        self.forget()
         self.classes_ = np.array(classes, dtype=str)
         self.members_ = members
         self.decision_ = decision

@@ -10,17 +10,19 @@ against 56 % for bags of words and 75 % for a network, TU-Berlin; research note 
 """
 
 import warnings
-from functools import cache
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
+from threadpoolctl import ThreadpoolController
 
 from features.hog import every_gradient, gradient_sums
 from features.tile import TILE_PX
+from models.prepared import Prepares
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 BASE_PX = 4  # side of a base cell, and the stride of the pieces
 BASE_CELLS = TILE_PX // BASE_PX
@@ -59,7 +61,9 @@ def color_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         moments = _summed(base, size) / size**2
         mean, square = moments[..., :3], moments[..., 3:]
         d, centre = _pieces(np.concatenate([mean, np.sqrt(np.maximum(square - mean * mean, 0))], axis=2), size)
-        kept = d.reshape(len(d), GRID**2, 6)[:, :, :3].std(axis=1).max(axis=1) > QUIET_COLOR
+        cell_means = d.reshape(len(d), GRID**2, 6)[:, :, :3]
+        variance = np.einsum("ngc,ngc->nc", cell_means, cell_means) / GRID**2 - (np.einsum("ngc->nc", cell_means) / GRID**2) ** 2
+        kept = variance.max(axis=1) > QUIET_COLOR**2
         pieces.append(d[kept])
         centres.append(centre[kept])
     return np.concatenate(pieces), np.concatenate(centres)
@@ -68,7 +72,7 @@ def color_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 DESCRIPTORS = {"gradient": gradient_descriptors, "color": color_descriptors}
 
 
-class FisherEncoder:
+class FisherEncoder(Prepares):
     """Learns components and a mixture from tiles, then turns a tile into one unit vector.
 
     ``kind``: ``gradient`` or ``color``; ``components``: Gaussians; ``dimensions``: principal components kept.
@@ -89,6 +93,10 @@ class FisherEncoder:
 
     def fit(self, samples: np.ndarray) -> "FisherEncoder":
         """(m, d + 2) rows of `sample` of training tiles."""
+        from sklearn.cluster import MiniBatchKMeans  # here, as in _mixture: processes that only encode begin a second sooner
+        from sklearn.decomposition import PCA
+
+        self.forget()
         descriptors, centres = samples[:, :-2], samples[:, -2:]
         dimensions = min(self.dimensions, *descriptors.shape)
         pca = PCA(dimensions, svd_solver="covariance_eigh").fit(descriptors)
@@ -109,7 +117,7 @@ class FisherEncoder:
             return np.zeros(2 * k * d, np.float32)
         points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres])  # (n, d)
         both = np.hstack([points * points, points])  # (n, 2d)
-        linear, constant = self._quadratic()
+        linear, constant = self._quadratic
         log_density = both @ linear + constant  # (n, k)
         log_density -= log_density.max(axis=1, keepdims=True)
         share = np.exp(np.maximum(log_density, LOG_FLOOR, out=log_density), out=log_density)
@@ -124,6 +132,7 @@ class FisherEncoder:
         vector = np.sign(vector) * np.sqrt(np.abs(vector))
         return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
 
+    @cached_property
     def _quadratic(self) -> tuple[np.ndarray, np.ndarray]:
         """The mixture's log densities as a linear map of [x², x] (2d, k) and a constant (k,)."""
         precision = 1 / self.variances_
@@ -132,7 +141,28 @@ class FisherEncoder:
         return linear, constant
 
 
-def _mixture(points: np.ndarray, centres: np.ndarray, seed: int) -> GaussianMixture:
+def fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Kind → (len(rows), width) float32 of some tiles, by one thread: the same sums in the same order for any number of processes."""
+    with _products().limit(limits=1):
+        return {encoder.kind: np.stack([encoder.encode(tiles[row]) for row in rows]) for encoder in encoders}
+
+
+def sampled_tiles(encoder: FisherEncoder, tiles: np.ndarray, rows: np.ndarray, first: int) -> list[np.ndarray]:
+    """`FisherEncoder.sample` of some tiles, numbered from ``first``, by one thread."""
+    with _products().limit(limits=1):
+        return [encoder.sample(tiles[row], first + i) for i, row in enumerate(rows)]
+
+
+@cache
+def _products() -> ThreadpoolController:
+    """Of this process; looked for once, since that takes 5 ms."""
+    return ThreadpoolController()
+
+
+def _mixture(points: np.ndarray, centres: np.ndarray, seed: int) -> "GaussianMixture":
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps suffice: the encoding needs cells, not a converged density
         return GaussianMixture(len(centres), covariance_type="diag", max_iter=8, means_init=centres, reg_covar=1e-4,

@@ -1,10 +1,13 @@
 """From pictures to log-probabilities by finished networks, in float32, so that a CPU and a GPU say the same."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.augment import affine_maps, moved
 from models.kernel_head import Member
@@ -14,18 +17,19 @@ from models.recipes import CnnParameters
 from models.tensors import border_colors, chosen_device, sized_tiles
 from models.trained import Progress
 
-BATCH = 256  # pictures at once
+BATCH = {"cpu": 64, "cuda": 256}  # pictures at once; a processor's caches hold the maps of no more (docs/lab-notes.md)
 
 
 def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int, pictures: Pictures, device: str = "auto",
-                         jobs: int | None = None, progress: Progress | None = None) -> np.ndarray:
-    """(n, n_classes): the mean of the members' log-probabilities; of a member with a kernel head, the mean of both its ways."""
+                         jobs: int | None = None, progress: Progress | None = None, networks: list[Scaled] | None = None) -> np.ndarray:
+    """(n, n_classes): the mean of the members' log-probabilities; of a member with a kernel head, the mean of both its ways. ``networks``: the
+    members', where somebody has kept them (`networks_of`)."""
     place = chosen_device(device)
-    networks = [network_of(member.state, p, n_classes).to(place) for member in members]
+    networks = networks or networks_of(members, p, n_classes, device)
     parts = []
     with threads(jobs):
-        for start in range(0, len(pictures.rows), BATCH):
-            x = sized_tiles(pictures.take(np.arange(start, min(start + BATCH, len(pictures.rows)))), p.size, p.gray, place)
+        for start, part in _parts(pictures, place):
+            x = sized_tiles(part, p.size, p.gray, place)
             said = []
             for member, network in zip(members, networks, strict=True):
                 z, stages = seen(network, x, p, wants_stages=member.head is not None)
@@ -36,14 +40,19 @@ def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int
     return np.concatenate(parts) if parts else np.empty((0, n_classes))
 
 
+def networks_of(members: list[Member], p: CnnParameters, n_classes: int, device: str = "auto") -> list[Scaled]:
+    """A network for each member, on the device and ready to predict."""
+    place = chosen_device(device)
+    return [network_of(member.state, p, n_classes).to(place) for member in members]
+
+
 def stages_of_state(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int, pictures: Pictures, device: str = "auto") -> list[np.ndarray]:
     """What a network's stages find in n pictures, each (n, width of the stage) float32: the kernel head learns from it."""
     place = chosen_device(device)
     network = network_of(state, p, n_classes).to(place)
     parts = []
-    for start in range(0, len(pictures.rows), BATCH):
-        x = sized_tiles(pictures.take(np.arange(start, min(start + BATCH, len(pictures.rows)))), p.size, p.gray, place)
-        parts.append(seen(network, x, p, wants_stages=True)[1])
+    for _, part in _parts(pictures, place):
+        parts.append(seen(network, sized_tiles(part, p.size, p.gray, place), p, wants_stages=True)[1])
     return [np.concatenate(stage) for stage in zip(*parts, strict=True)]
 
 
@@ -84,7 +93,7 @@ def log_proba(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype 
     network.eval()
     parts = []
     with torch.inference_mode(), exact_products(), torch.autocast(x.device.type, precision, enabled=precision != torch.float32):
-        for batch in x.split(BATCH):
+        for batch in x.split(BATCH[x.device.type]):
             parts.append(torch.log_softmax(network(as_input(batch)).float(), 1).double().cpu())
     return torch.cat(parts).numpy()
 
@@ -94,7 +103,23 @@ def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -
     with torch.device("meta"):  # no random weights that would be thrown away
         network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3, p.patch)
     network.load_state_dict({name: torch.tensor(value) for name, value in state.items()}, assign=True)
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _fuse(network.eval())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _parts(pictures: Pictures, place: torch.device) -> Iterator[tuple[int, Pictures]]:
+    """Number of the first, and so many pictures as are looked at together."""
+    step = BATCH[place.type]
+    for start in range(0, len(pictures.rows), step):
+        yield start, pictures.take(np.arange(start, min(start + step, len(pictures.rows))))
+
+
+def _fuse(network: nn.Module) -> None:
+    """Every norm that follows a convolution goes into its weights: a third fewer passes over the maps."""
+    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for number, (layer, following) in enumerate(itertools.pairwise(list(sequence))):
+            if isinstance(layer, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
+                sequence[number], sequence[number + 1] = fuse_conv_bn_eval(layer, following), nn.Identity()
 
 
 def state_of(network: torch.nn.Module) -> dict[str, np.ndarray]:

@@ -8,11 +8,14 @@ Measured on the training part of a campset (seed 1, 5,808 pictures, 5 folds): se
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy.linalg import cho_factor, cho_solve, lapack
 from sklearn.utils.extmath import randomized_svd
+
+from models.prepared import Prepares
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Block:
     share: float
 
 
-class BlockProjection:
+class BlockProjection(Prepares):
     """Several wide blocks → one narrow matrix whose Euclidean distances are the weighted sum of theirs.
 
     Each block is centred and scaled to its share of the mean squared distance (which becomes 1), then all are rotated onto
@@ -48,6 +51,7 @@ class BlockProjection:
         X = self._joined(values)
         components = min(self.components, *X.shape)
         axes = randomized_svd(X, components, n_iter=2, random_state=self.seed)[2]
+        self.forget()
         self.axes_ = np.ascontiguousarray(axes.T.astype(np.float16))  # (widths, components), half precision: half the model file
         return self._rotated(X)
 
@@ -57,13 +61,17 @@ class BlockProjection:
 
     def _rotated(self, X: np.ndarray) -> np.ndarray:
         """Rounded to half precision, so that what is learned from is exactly what is saved."""
-        return (X @ self.axes_.astype(np.float32)).astype(np.float16)
+        return (X @ self._wide_axes).astype(np.float16)
+
+    @cached_property
+    def _wide_axes(self) -> np.ndarray:
+        return self.axes_.astype(np.float32)
 
     def _joined(self, values: dict[str, np.ndarray]) -> np.ndarray:
         return np.hstack([(values[b.name] - self.means_[b.name]) * np.float32(self.scales_[b.name]) for b in self.blocks])
 
 
-class KernelRidge:
+class KernelRidge(Prepares):
     """One-against-all scores from a Gaussian kernel; rows may be weighted. ``gamma`` in units of 1 / mean squared distance."""
 
     def __init__(self, gamma: float = 1.0, ridge: float = 0.1) -> None:
@@ -75,6 +83,7 @@ class KernelRidge:
         targets = np.full((len(X), n_classes), -1 / max(1, n_classes - 1), np.float32)
         targets[np.arange(len(X)), codes] = 1
         self.base_ = (weights @ targets / weights.sum()).astype(np.float32)
+        self.forget()
         self.points_ = X
         A = self._kernel(X)
         A[np.diag_indices(len(X))] += self.ridge / weights.astype(np.float32)
@@ -92,8 +101,9 @@ class KernelRidge:
 
     def _kernel(self, X: np.ndarray) -> np.ndarray:
         """(m, d) → (m, n) float32."""
-        points, X = self.points_.astype(np.float32), X.astype(np.float32)
-        squares, own = (points**2).sum(axis=1), (X**2).sum(axis=1)
+        points, squares = self._wide_points
+        X = X.astype(np.float32)
+        own = (X**2).sum(axis=1)
         K = X @ points.T
         K *= 2
         K -= squares
@@ -101,6 +111,12 @@ class KernelRidge:
         np.minimum(K, 0, out=K)
         K *= np.float32(self.gamma)
         return np.exp(K, out=K)
+
+    @cached_property
+    def _wide_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n, d) float32 and their squared lengths (n,)."""
+        points = self.points_.astype(np.float32)
+        return points, (points**2).sum(axis=1)
 
 
 def thinned_rows(codes: np.ndarray, limit: int, seed: int) -> np.ndarray:

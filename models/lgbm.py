@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 from scipy.optimize import minimize_scalar
-from threadpoolctl import threadpool_limits
 
 from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
@@ -24,7 +23,7 @@ from features.families import FAMILIES, family_columns, feature_names
 from features.processes import in_processes
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
-from models.fisher import FisherEncoder
+from models.fisher import FisherEncoder, fisher_vectors, sampled_tiles
 from models.kernel import Block, BlockProjection, KernelRidge, thinned_rows
 from models.pictures import Pictures
 from models.trained import Progress
@@ -238,7 +237,7 @@ class BoostedKernel:
         """(number of pictures, block name → rows) per chunk, in order."""
         columns = {family: family_columns([family]) for family in KERNEL_FAMILIES}
         chunks = [pictures.take(np.arange(i, min(i + CHUNK, len(pictures.rows)))) for i in range(0, len(pictures.rows), CHUNK)]
-        vectors = in_processes(_fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
+        vectors = in_processes(fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
         for chunk, encoded in zip(chunks, vectors, strict=True):
             yield len(chunk.rows), {**encoded, **{family: chunk.columns(c) for family, c in columns.items()}}
 
@@ -261,7 +260,7 @@ def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> S
     samples: Samples = {}
     for encoder in _encoders(parameters):
         tasks = [(encoder, pictures.tiles, rows[i:i + CHUNK], i) for i in range(0, len(rows), CHUNK)]
-        drawn = [sample for part in in_processes(_sampled, tasks, jobs) for sample in part]
+        drawn = [sample for part in in_processes(sampled_tiles, tasks, jobs) for sample in part]
         samples[encoder.kind] = dict(zip(rows.tolist(), drawn, strict=True))
     return samples
 
@@ -297,16 +296,6 @@ def _steepness(scores: np.ndarray, codes: np.ndarray) -> float:
     rows = np.arange(len(codes))
     best = minimize_scalar(lambda t: -log_softmax(scores * t)[rows, codes].mean(), bounds=(0.5, 30), method="bounded")
     return float(best.x)
-
-
-def _fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
-    with threadpool_limits(1):  # the same sums in the same order for any number of workers
-        return {encoder.kind: np.stack([encoder.encode(tiles[row]) for row in rows]) for encoder in encoders}
-
-
-def _sampled(encoder: FisherEncoder, tiles: np.ndarray, rows: np.ndarray, first: int) -> list[np.ndarray]:
-    with threadpool_limits(1):
-        return [encoder.sample(tiles[row], first + i) for i, row in enumerate(rows)]
 
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
