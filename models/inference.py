@@ -18,6 +18,7 @@ from models.tensors import border_colors, chosen_device, sized_tiles
 from models.trained import Progress
 
 BATCH = {"cpu": 64, "cuda": 256}  # pictures at once; a processor's caches hold the maps of no more (docs/lab-notes.md)
+FEW = 8  # so few pictures one thread is through with before several have agreed who does what
 
 
 def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int, pictures: Pictures, device: str = "auto",
@@ -27,7 +28,7 @@ def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int
     place = chosen_device(device)
     networks = networks or networks_of(members, p, n_classes, device)
     parts = []
-    with threads(jobs):
+    with threads(jobs or (1 if len(pictures.rows) < FEW else None)):
         for start, part in _parts(pictures, place):
             x = sized_tiles(part, p.size, p.gray, place)
             said = []
