@@ -117,7 +117,7 @@ def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.nda
         if len(proba):
             task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
                                  soft=np.concatenate([np.eye(n_classes)[task.codes] if task.soft is None else task.soft, proba]))
-    own = replace(p, distillation=0.0, trust_labels=False)  # what these two change is in the labels and in who learns
+    own = replace(p, distillation=0.0, refits=0, trust_labels=False)  # what these change is in the labels, in how many and in who learns
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(own)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
@@ -134,16 +134,17 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
 
 def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
               conduct: Conduct) -> list[Finished]:
-    """As many networks as before, on everything in ``learn`` (n,), for as many epochs as were best; taught by the labels and by ``proba``
-    (n, n_classes), what networks said that had not seen the picture."""
+    """``p.refits`` networks, or as many as before, on everything in ``learn`` (n,), for as many epochs as were best; taught by the labels and by
+    ``proba`` (n, n_classes), what networks said that had not seen the picture."""
     nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
     p = replace(p, patience=0, keep_best=False)
     soft = None
     if p.distillation:
         labels = np.eye(n_classes)[examples.codes]
         soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
-    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {len(fitted)}", soft)
-                     for i in range(len(fitted))], chosen_device(p.device).type)
+    count = p.refits or len(fitted)
+    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft)
+                     for i in range(count)], chosen_device(p.device).type)
 
 
 def _several(tasks: list[tuple], device: str) -> list[Finished]:

@@ -312,6 +312,14 @@ def test_a_network_ends_with_the_program_that_wants_it(tmp_path: Path) -> None:
         joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, *task) for task in tasks)
 
 
+def test_a_refit_may_be_of_fewer_networks(tmp_path: Path) -> None:
+    """One instead of four: the first of the four, and the same scores."""
+    four, one = (train_small(tmp_path, every_fold=True, refit=True, p=replace(SMALL, refits=refits))[0] for refits in (0, 1))
+    assert (len(four.model.members_), len(one.model.members_)) == (4, 1)
+    assert same(four.model.members_[0].state, one.model.members_[0].state)
+    assert np.array_equal(four.proba, one.proba, equal_nan=True)
+
+
 def test_a_refit_does_not_learn_from_doubted_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 30 pictures 3 are doubted: 27 teach the refit, 30 where labels are trusted; every label is scored."""
     monkeypatch.setattr(cnn_training, "doubted_labels", lambda examples, proba, which: np.arange(30) < 3)
