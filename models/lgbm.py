@@ -30,6 +30,8 @@ from models.trained import Progress
 
 KERNEL_FAMILIES = ("hog", "hsv")
 TREE_FAMILIES = tuple(family for family in FAMILIES if family != "hog")
+ENCODED = {"gradient": 64, "color": 48}  # kind of Fisher vector → principal components of its pieces
+BLOCKS = (*ENCODED, *FAMILIES)  # everything that can be left out
 CHUNK = 128  # pictures per encoding task
 REASONS = 4  # contributions that are told of a picture
 Samples = dict[str, dict[int, np.ndarray]]  # descriptors, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)
@@ -41,6 +43,7 @@ class LgbmParameters:
 
     balance: str = "class-weight"  # one of cleaning.balance.BALANCES
     seed: int = 0
+    leave_out: tuple[str, ...] = ()  # of `BLOCKS`: what neither the kernel machine nor the trees may see
     trust_labels: bool = False  # the final model learns from labels too that are more probably wrong than right
     gradient_share: float = 2.0  # of the four blocks' mean squared distance; the others have 1 each
     gaussians: int = 64
@@ -62,6 +65,27 @@ class LgbmParameters:
     def __post_init__(self) -> None:
         if self.balance not in BALANCES:
             raise ScratchworkError(f"balance {self.balance!r} is unknown; choose one of {', '.join(BALANCES)}")
+        object.__setattr__(self, "leave_out", (self.leave_out,) if isinstance(self.leave_out, str) else tuple(self.leave_out))
+        for name in self.leave_out:
+            if name not in BLOCKS:
+                raise ScratchworkError(f"leave_out {name!r} is unknown; choose among {', '.join(BLOCKS)}")
+        if not self.encoded and not self.kernel_families:
+            raise ScratchworkError(f"leave_out leaves the kernel machine nothing; keep one of {', '.join((*ENCODED, *KERNEL_FAMILIES))}")
+
+    @property
+    def encoded(self) -> list[str]:
+        """Kinds of Fisher vectors that are used."""
+        return [kind for kind in ENCODED if kind not in self.leave_out]
+
+    @property
+    def kernel_families(self) -> list[str]:
+        """Families beside them in the kernel machine."""
+        return [family for family in KERNEL_FAMILIES if family not in self.leave_out]
+
+    @property
+    def tree_families(self) -> list[str]:
+        """Families that the trees see beside the kernel machine's scores."""
+        return [family for family in TREE_FAMILIES if family not in self.leave_out]
 
 
 class LgbmClassifier(PictureClassifier):
@@ -124,8 +148,8 @@ class BoostedKernel:
         chosen = thinned_rows(codes, p.kernel_rows, p.seed)
         kernel_pictures, kernel_codes = pictures.take(chosen), codes[chosen]
         self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, kernel_pictures.rows)) for encoder in _encoders(p)]
-        self.projection_ = BlockProjection([Block("gradient", p.gradient_share), Block("color", 1), *[Block(f, 1) for f in KERNEL_FAMILIES]],
-                                           p.projected, p.seed)
+        shares = {"gradient": p.gradient_share}
+        self.projection_ = BlockProjection([Block(name, shares.get(name, 1)) for name in (*p.encoded, *p.kernel_families)], p.projected, p.seed)
         total = len(pictures.rows) + (len(watch[0].rows) if watch else 0)
         count = _Counter(progress, total)
         blocks = _stacked([part for _, part in count(self._encoded(kernel_pictures, jobs))])
@@ -172,7 +196,7 @@ class BoostedKernel:
         rows, start = np.arange(len(scores)), self._start(scores)
         all_names = feature_names()
         names = ["kernel machine", *(f"kernel score of {label}" for label in labels),
-                 *(all_names[column] for column in family_columns(list(TREE_FAMILIES)))]
+                 *(all_names[column] for column in family_columns(self.parameters.tree_families))]
         shares = np.asarray(self.booster_.predict(np.hstack([scores, self._tree_columns(pictures)]), pred_contrib=True))
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
@@ -219,12 +243,12 @@ class BoostedKernel:
         return log_softmax(scores * self.steepness_)
 
     def _tree_columns(self, pictures: Pictures) -> np.ndarray:
-        return pictures.columns(family_columns(list(TREE_FAMILIES)))
+        return pictures.columns(family_columns(self.parameters.tree_families))
 
     def importance(self) -> dict[str, float]:
         """Block → its share of what the trees gained in all their splits: the kernel machine's scores as ``kernel``, and the feature families."""
         names = feature_names()
-        owners = ["kernel"] * self.n_classes_ + [names[column].split("__")[0] for column in family_columns(list(TREE_FAMILIES))]
+        owners = ["kernel"] * self.n_classes_ + [names[column].split("__")[0] for column in family_columns(self.parameters.tree_families)]
         gains = np.asarray(self.booster_.feature_importance("gain"), float)
         return {owner: float(gains[[o == owner for o in owners]].sum() / max(gains.sum(), 1e-300)) for owner in dict.fromkeys(owners)}
 
@@ -235,7 +259,7 @@ class BoostedKernel:
 
     def _encoded(self, pictures: Pictures, jobs: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """(number of pictures, block name → rows) per chunk, in order."""
-        columns = {family: family_columns([family]) for family in KERNEL_FAMILIES}
+        columns = {family: family_columns([family]) for family in self.parameters.kernel_families}
         chunks = [pictures.take(np.arange(i, min(i + CHUNK, len(pictures.rows)))) for i in range(0, len(pictures.rows), CHUNK)]
         vectors = in_processes(fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
         for chunk, encoded in zip(chunks, vectors, strict=True):
@@ -280,7 +304,7 @@ class _Counter:
 
 
 def _encoders(p: LgbmParameters) -> list[FisherEncoder]:
-    return [FisherEncoder("gradient", p.gaussians, 64, p.seed), FisherEncoder("color", p.gaussians, 48, p.seed)]
+    return [FisherEncoder(kind, p.gaussians, ENCODED[kind], p.seed) for kind in p.encoded]
 
 
 def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:

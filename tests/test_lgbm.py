@@ -15,7 +15,7 @@ from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
 from models.doubt import doubted_labels
 from models.kernel import thinned_rows
-from models.lgbm import TREE_FAMILIES, LgbmParameters
+from models.lgbm import TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples
 from models.pictures import Examples, Pictures, read_pictures
 from models.training import best_rounds, train_lgbm
 from sources.demo import make_demo_set
@@ -85,6 +85,31 @@ def test_trees_see_every_family_but_hog() -> None:
     """The wide gradient block goes to the kernel machine only."""
     seen = {feature_names()[i].split("__")[0] for i in family_columns(list(TREE_FAMILIES))}
     assert seen == {name.split("__")[0] for name in feature_names()} - {"hog"}
+
+
+def test_what_is_left_out_is_not_looked_at(tmp_path: Path) -> None:
+    """With a family's columns made anew at random the predictions stay as they were, and do not where the family is used."""
+    made = make_demo_set(tmp_path / "set", scale=0.05)
+    clean = [row for row in made.truth if row.kind == "clean"][:80]
+    pictures = read_pictures([tmp_path / "set" / row.path for row in clean], ExtractionSettings())
+    codes = np.unique([Path(row.path).parent.name for row in clean], return_inverse=True)[1]
+    columns = family_columns(["noise", "hsv"])
+    other = pictures.features.copy()
+    other[:, columns] = np.random.default_rng(0).random((len(other), len(columns)))
+    for left_out in ((), ("noise", "hsv", "color")):
+        p = LgbmParameters(leave_out=left_out, gaussians=4, min_rows_per_leaf=3)
+        machine = BoostedKernel(p).fit(pictures, codes, codes.max() + 1, np.arange(len(codes)), draw_samples(pictures, p, 1), 5, 1)
+        same = np.array_equal(machine.log_proba(pictures), machine.log_proba(pictures._replace(features=other)))
+        assert same == bool(left_out)
+        assert set(machine.importance()) == {"kernel", *p.tree_families}
+
+
+@pytest.mark.parametrize(("left_out", "told"), [(("colour",), "leave_out 'colour' is unknown; choose among gradient, color"),
+                                                (("gradient", "color", "hog", "hsv"), "leaves the kernel machine nothing; keep one of gradient")])
+def test_what_cannot_be_left_out(left_out: tuple[str, ...], told: str) -> None:
+    """Unknown names, and everything that the kernel machine sees."""
+    with pytest.raises(ScratchworkError, match=told):
+        LgbmParameters(leave_out=left_out)
 
 
 @pytest.mark.slow
