@@ -418,7 +418,8 @@ def _base(workspace: Workspace, data: LearningData, name: str) -> "Base":
 
     file = workspace.artifacts / f"{name}.joblib"
     said = pd.read_parquet(predictions_file(file)).drop_duplicates("sha256").set_index("sha256")  # by content: files may have been renamed since
-    return Base(name, load_model(file)[0], said.loc[data.kept["sha256"], [PROBABILITY + c for c in data.classes]].to_numpy())
+    model, card = load_model(file)
+    return Base(name, model, said.loc[data.kept["sha256"], [PROBABILITY + c for c in data.classes]].to_numpy(), card.get("calibration"))
 
 
 def _trained(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | CnnParameters | None", every_fold: bool, refit: bool,

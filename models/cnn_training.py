@@ -27,6 +27,7 @@ from features.processes import in_processes
 from models.cnn import CnnClassifier
 from models.decision import Decision, decided_by_others
 from models.doubt import doubted_labels
+from models.evaluation import calibration_figures
 from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
@@ -68,6 +69,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
         raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
         part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
         decision, proba, chosen = decided_by_others(raw, codes, fold, part)
+        judged = np.isin(fold, watched_folds)
+        calibrated = calibration_figures(raw[judged], proba[judged], codes[judged])
         doubted = np.zeros(len(codes), bool)
         said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
         model = CnnClassifier(replace(p, device="auto"), settings)
@@ -78,7 +81,7 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, members, decision), proba, predicted,
                    {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
-                    "doubted": int(doubted.sum()), **_told(fitted, watched_folds, device.type)}, said)
+                    "doubted": int(doubted.sum()), "calibration": calibrated, **_told(fitted, watched_folds, device.type)}, said)
 
 
 class Finished(NamedTuple):

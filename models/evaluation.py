@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from features.errors import ScratchworkError
+from models.decision import log_softmax
 
 CALIBRATION_BINS = 15
 TOP_CONFUSIONS = 10
@@ -50,6 +51,18 @@ def calibration(right: np.ndarray, confidence: np.ndarray, bins: int = CALIBRATI
     table = pd.DataFrame({"confidence": confidence, "right": right.astype(float), "n": 1}).groupby(number).agg(
         {"confidence": "mean", "right": "mean", "n": "sum"})
     return float((np.abs(table["confidence"] - table["right"]) * table["n"]).sum() / len(right)), table
+
+
+def calibration_figures(raw: np.ndarray, proba: np.ndarray, codes: np.ndarray) -> dict[str, float]:
+    """Log loss and calibration error before calibration and after, from raw log-probabilities (n, k), calibrated probabilities and class codes (n,).
+
+    Honest where whatever calibrated a picture was fitted on others, as `models.decision.decided_by_others` does.
+    """
+    told = {}
+    for when, p in (("before", np.exp(log_softmax(raw))), ("after", proba)):
+        told[f"log_loss_{when}"] = float(log_loss(codes, p, labels=range(p.shape[1])))
+        told[f"error_{when}"] = calibration(p.argmax(axis=1) == codes, p.max(axis=1))[0]
+    return told
 
 
 def top_confusions(truth: np.ndarray, predicted: np.ndarray, most: int = TOP_CONFUSIONS) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import numpy as np
 from features.extract import ExtractionSettings
 from models.blending import BLENDS, Blend, Said, blended_out_of_fold
 from models.classifier import PictureClassifier
-from models.decision import Decision, decided_by_others, log_softmax
-from models.evaluation import calibration
+from models.decision import Decision, decided_by_others
+from models.evaluation import calibration_figures
 from models.intervals import Judged, difference, figures, macro_f1
 from models.pictures import Examples, Pictures
 from models.stack import StackClassifier, StackParameters, scalars_of
@@ -21,11 +21,15 @@ from models.trained import Trained
 
 
 class Base(NamedTuple):
-    """A trained base model and its honest probabilities (n, n_classes) of the same pictures: out-of-fold, and of the held-out part."""
+    """A trained base model and its honest probabilities (n, n_classes) of the same pictures: out-of-fold, and of the held-out part.
+
+    ``calibration``: `models.evaluation.calibration_figures` of its own training, None where its sidecar says nothing of it.
+    """
 
     name: str
     model: PictureClassifier
     proba: np.ndarray
+    calibration: dict[str, float] | None = None
 
 
 class Candidate(NamedTuple):
@@ -50,11 +54,15 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
         found[kind] = _candidate(raw, codes, fold)
     own = found[parameters.blend]
     best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
-    leaderboard = [_row(name, candidate, found[best], examples, len(classes), parameters.seed) for name, candidate in found.items()]
+    calibrations: dict[str, dict[str, float] | None] = {
+        name: calibration_figures(one.raw[inside], one.proba[inside], codes[inside]) for name, one in found.items()}
+    calibrations |= {base.name: base.calibration for base in bases}  # what comes in is calibrated already
+    leaderboard = [{**_row(name, candidate, found[best], examples, len(classes), parameters.seed), "calibration": calibrations[name]}
+                   for name, candidate in found.items()]
     blend = blends[parameters.blend]
     model = StackClassifier(parameters, settings).adopt(classes, {base.name: base.model for base in bases}, blend, own.decision)
     told = {"bases": [base.name for base in bases], "best_base": best, "weights": blend.common_.tolist(), "ridge": blend.ridge_,
-            "calibration": _calibration(own, codes, inside), "leaderboard": leaderboard}
+            "calibration": calibrations[parameters.blend], "leaderboard": leaderboard}
     return Trained(model, own.proba, np.array(classes, dtype=object)[own.chosen], told)
 
 
@@ -77,15 +85,6 @@ def taught_by_stack(bases: Sequence[Base], said: Sequence[np.ndarray], pictures:
 def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:
     decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
     return Candidate(raw, proba, chosen, decision)
-
-
-def _calibration(candidate: Candidate, codes: np.ndarray, which: np.ndarray) -> dict[str, float]:
-    """Log loss and calibration error of ``which`` (n,) bool, before and after temperature and prior were fitted on the other folds."""
-    told = {}
-    for when, proba in (("before", np.exp(log_softmax(candidate.raw[which]))), ("after", candidate.proba[which])):
-        told[f"log_loss_{when}"] = float(-np.log(proba[np.arange(len(proba)), codes[which]]).mean())
-        told[f"error_{when}"] = calibration(proba.argmax(1) == codes[which], proba.max(1))[0]
-    return told
 
 
 def _judged(candidate: Candidate, examples: Examples, which: np.ndarray) -> Judged:

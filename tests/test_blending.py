@@ -125,6 +125,8 @@ def test_the_leaderboard_says_what_stacking_bought() -> None:
     assert told["best_base"] == "strong"
     assert told["calibration"]["log_loss_after"] <= told["calibration"]["log_loss_before"] + 0.01
     assert told["calibration"]["error_after"] < 0.06
+    assert rows["stack"]["calibration"] == told["calibration"]
+    assert rows["strong"]["calibration"] is None  # its training told of none
     assert rows["strong"]["out_of_fold"]["gain"]["macro_f1"] == 0
     for part in ("out_of_fold", "held_out"):
         assert rows["stack"][part]["log_loss"] < rows["strong"][part]["log_loss"] - 0.03

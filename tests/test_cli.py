@@ -455,6 +455,10 @@ def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
     assert "leaderboard: out-of-fold, with 95 % intervals" in done.stdout
     card = json.loads((tmp_path / "artifacts" / "stack.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in card["leaderboard"]] == ["lgbm", "cnn", "mean", "weighted", "per-class", "stack"]
+    for row in card["leaderboard"][:2]:
+        own = json.loads((tmp_path / "artifacts" / f"{row['name']}.json").read_text(encoding="utf-8"))
+        assert own["calibration"] == row["calibration"]
+        assert own["calibration"]["log_loss_after"] == pytest.approx(own["metrics"]["out_of_fold"]["log_loss"])
     again = run(*stack, "--blend", "mean", folder=tmp_path)
     assert again.stderr.count("is up to date") == 2
     assert "stack on its held-out part" not in run("evaluate", folder=tmp_path).stderr

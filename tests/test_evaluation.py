@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from features.errors import ScratchworkError
-from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
+from models.decision import log_softmax
+from models.evaluation import calibration, calibration_figures, confusion, metrics, report_text, top_confusions
 from models.intervals import Judged
 from models.slices import bands, slice_table
 
@@ -120,6 +121,17 @@ def test_a_model_that_means_what_it_says_is_calibrated() -> None:
     assert error < 0.01
     assert table["n"].sum() == 20_000
     assert calibration(np.arange(10) < 5, np.ones(10))[0] == pytest.approx(0.5)
+
+
+def test_calibration_is_told_before_and_after() -> None:
+    """Scores that claim three times too much: the log loss of scikit-learn before and after, and an error that goes away."""
+    rng = np.random.default_rng(1)
+    fair = log_softmax(rng.normal(size=(6000, 4)) * 1.5)
+    codes = (np.exp(fair).cumsum(axis=1) < rng.random((6000, 1))).sum(axis=1).clip(max=3)
+    told = calibration_figures(3 * fair + 7, np.exp(fair), codes)
+    assert told["log_loss_before"] == pytest.approx(oracle.log_loss(codes, np.exp(log_softmax(3 * fair))))
+    assert told["log_loss_after"] == pytest.approx(oracle.log_loss(codes, np.exp(fair)))
+    assert told["error_after"] < 0.02 < 0.1 < told["error_before"]
 
 
 def test_confusions_are_counted_and_ranked() -> None:
