@@ -15,6 +15,7 @@ from cleanlab.filter import find_label_issues
 MIN_PICTURES = 10  # of a label: with fewer, its probabilities are guesses
 SUSPECT_PRECISION = 0.5  # more of the list are wrong than right
 SHORTEST_LIST = 10  # of fewer pictures nothing is said
+UPPER_ERRORS, LOWER_ERRORS = 8.0, 1.5  # standard errors of `list_precision`, chosen on made sets (docs/lab-notes.md)
 
 
 class LabelCheck(NamedTuple):
@@ -64,8 +65,8 @@ def list_precision(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
     """(n,) the share of wrong labels, at least, among the pictures that score as low as this one or lower.
 
     A wrong label is taken to be another one at random, as often as the label occurs. Of n pictures k score below s, and a share w(s) of
-    planted wrong labels does; so at most k / n / w(s) of all labels are wrong, whatever s is. The least of these, lowered by a standard
-    error of k, is the share of wrong labels that the whole list is read with.
+    planted wrong labels does; so at most k / n / w(s) of all labels are wrong, whatever s is. The least of these is often that of a few lowest
+    scores by chance; the one with the least upper bound, lowered by its standard error, is the share that the whole list is read with.
     """
     n, n_classes = proba.shape
     prior = np.bincount(codes, minlength=n_classes) / n
@@ -77,8 +78,8 @@ def list_precision(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
     cumulated = np.concatenate([[0], np.concatenate(weights)[order].cumsum()])[below]
     k = np.arange(1, n + 1)
     bound = k / n / np.maximum(cumulated, 1e-12)
-    least = min(SHORTEST_LIST, n) - 1 + int(bound[min(SHORTEST_LIST, n) - 1:].argmin())
-    wrong_share = bound[least] * (1 - 1 / np.sqrt(k[least]))
+    least = min(SHORTEST_LIST, n) - 1 + int((bound * (1 + UPPER_ERRORS / np.sqrt(k)))[min(SHORTEST_LIST, n) - 1:].argmin())
+    wrong_share = bound[least] * (1 - LOWER_ERRORS / np.sqrt(k[least]))
     at = np.minimum(wrong_share / bound, wrong_share / bound[least])
     at = np.maximum.accumulate(at[::-1])[::-1]  # a list that goes on being wrong was no better before
     return at[np.searchsorted(scores, _own_share(codes, proba)[0], side="right") - 1]

@@ -241,20 +241,47 @@ def test_a_copy_in_train_and_test_is_impossible() -> None:
         assert (fold[own != ""].groupby(own[own != ""]).nunique() == 1).all()
 
 
+def made_predictions(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (n, 8) of a calibrated model, and the true codes (n,)."""
+    proba = rng.dirichlet(np.full(8, 0.08), n)
+    return proba, np.array([rng.choice(8, p=p) for p in proba])
+
+
+def with_wrong_labels(rng: np.random.Generator, true: np.ndarray, planted: int) -> np.ndarray:
+    """The first ``planted`` codes become another one at random."""
+    given = true.copy()
+    given[:planted] = (true[:planted] + rng.integers(1, 8, planted)) % 8
+    return given
+
+
 @pytest.mark.parametrize("planted", [0, 60, 200])
 def test_the_stated_precision_of_suspects_holds(planted: int) -> None:
     """Of 2,000 made pictures whose class is known as well as a calibrated model knows it: as many are wrong as is said, at least; where
-    no label is wrong, none is left out."""
+    no label is wrong, ten are suspected at most, and none is left out."""
     rng = np.random.default_rng(planted)
-    proba = rng.dirichlet(np.full(8, 0.08), 2000)
-    true = np.array([rng.choice(8, p=p) for p in proba])
-    given = true.copy()
-    given[:planted] = (true[:planted] + rng.integers(1, 8, planted)) % 8
+    proba, true = made_predictions(rng, 2000)
+    given = with_wrong_labels(rng, true, planted)
     check = check_labels(given, proba)
     sure = check.wrong & (check.precision >= 0.7)
     assert sure.any() == (planted > 0)
+    assert planted or check.wrong.sum() <= 10
     for least in (0.5, 0.7):
         listed = check.wrong & (check.precision >= least)
         if planted:
             assert (given != true)[listed].mean() >= least
             assert listed.sum() > 0.1 * planted
+
+
+def test_the_list_of_suspects_hangs_little_on_chance() -> None:
+    """Sixteen sets of one kind: the lists are about as long each time, and as precise as is said."""
+    length, right = [], []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        proba, true = made_predictions(rng, 2000)
+        given = with_wrong_labels(rng, true, 100)
+        wrong = check_labels(given, proba).wrong
+        length.append(wrong.sum())
+        right.append((given != true)[wrong].mean())
+    assert np.std(length) < 0.25 * np.mean(length)
+    assert np.mean(length) > 100
+    assert min(right) > 0.5
