@@ -272,14 +272,20 @@ def _judged(file: Path, part: str) -> pd.DataFrame:
 
 
 def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Per level of each crossed option the mean of the metric over the settings that have it, and how far from the mean of all."""
+    """Per level of each crossed option the mean of the metric over the settings that have it, and how far from the mean of all.
+
+    Only settings that were run at every level of the option, all else being equal, count: a time limit may have cut the plan short.
+    """
     rows = []
     for option, levels in plan.factors.items():
-        for level in dict.fromkeys(levels.values()):
-            own = table.loc[[name for name in table.index if levels.get(name) == level], plan.metric]
-            if len(own):
-                rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(),
-                             "effect": own.mean() - table[plan.metric].mean()})
+        alike: dict[str, list[str]] = {}
+        for name in levels:
+            alike.setdefault(repr({k: v for k, v in plan.settings[name].items() if k != option}), []).append(name)
+        fair = [name for names in alike.values() if set(names) <= set(table.index) for name in names]
+        for level in dict.fromkeys(levels[name] for name in fair):
+            own = table.loc[[name for name in fair if levels[name] == level], plan.metric]
+            rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(),
+                         "effect": own.mean() - table.loc[fair, plan.metric].mean()})
     return pd.DataFrame(rows, columns=["option", "level", "settings", plan.metric, "effect"]).set_index("option")
 
 

@@ -84,6 +84,18 @@ def test_the_table_is_arithmetic(tmp_path: Path) -> None:
     assert effects.set_index("level").loc["smote", "effect"] == pytest.approx(0.125)
 
 
+def test_effects_compare_like_with_like(tmp_path: Path) -> None:
+    """Where a time limit cut a crossing short, a level is judged beside what differs in nothing else; where nothing is, there is no effect."""
+    plan = plan_of(tmp_path, "metric = 'micro_f1'\n[cross]\nbalance = ['none', 'smote']\nfolds = [3, 4]\n")
+    shares = {("none", 3): 0.5, ("none", 4): 0.7, ("smote", 3): 0.6}
+    names = {(o["balance"], o["folds"]): name for name, o in plan.settings.items()}
+    table = pd.DataFrame({"micro_f1": {names[key]: share for key, share in shares.items()}})
+    effects = main_effects(table, plan).reset_index().set_index(["option", "level"])
+    expected = {("balance", "none"): -0.05, ("balance", "smote"): 0.05, ("folds", "3"): -0.1, ("folds", "4"): 0.1}
+    assert effects["effect"].to_dict() == pytest.approx(expected)
+    assert main_effects(table.iloc[:1], plan).empty
+
+
 def test_runs_are_made_once_and_share_what_is_extracted(tmp_path: Path) -> None:
     """A plan runs, its table and plot are there; run again, nothing is trained; a time limit of nothing names what is missing."""
     make_demo_set(tmp_path / "data", seed=0, scale=0.04)
