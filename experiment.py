@@ -282,10 +282,9 @@ def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         for name in levels:
             alike.setdefault(repr({k: v for k, v in plan.settings[name].items() if k != option}), []).append(name)
         fair = [name for names in alike.values() if set(names) <= set(table.index) for name in names]
-        for level in dict.fromkeys(levels[name] for name in fair):
-            own = table.loc[[name for name in fair if levels[name] == level], plan.metric]
-            rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(),
-                         "effect": own.mean() - table.loc[fair, plan.metric].mean()})
+        scores = table.loc[fair, plan.metric]
+        for level, own in scores.groupby(scores.index.map(levels), sort=False):
+            rows.append({"option": option, "level": level, "settings": len(own), plan.metric: own.mean(), "effect": own.mean() - scores.mean()})
     return pd.DataFrame(rows, columns=["option", "level", "settings", plan.metric, "effect"]).set_index("option")
 
 

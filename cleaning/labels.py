@@ -66,7 +66,7 @@ def list_precision(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
 
     A wrong label is taken to be another one at random, as often as the label occurs. Of n pictures k score below s, and a share w(s) of
     planted wrong labels does; so at most k / n / w(s) of all labels are wrong, whatever s is. The least of these is often that of a few lowest
-    scores by chance; the one with the least upper bound, lowered by its standard error, is the share that the whole list is read with.
+    scores by chance; that with the least upper bound, lowered by 1.5 standard errors of k, is the share that the whole list is read with.
     """
     n, n_classes = proba.shape
     prior = np.bincount(codes, minlength=n_classes) / n
@@ -78,7 +78,9 @@ def list_precision(codes: np.ndarray, proba: np.ndarray) -> np.ndarray:
     cumulated = np.concatenate([[0], np.concatenate(weights)[order].cumsum()])[below]
     k = np.arange(1, n + 1)
     bound = k / n / np.maximum(cumulated, 1e-12)
-    least = min(SHORTEST_LIST, n) - 1 + int((bound * (1 + UPPER_ERRORS / np.sqrt(k)))[min(SHORTEST_LIST, n) - 1:].argmin())
+    shortest = min(SHORTEST_LIST, n) - 1
+    upper = bound * (1 + UPPER_ERRORS / np.sqrt(k))
+    least = shortest + int(upper[shortest:].argmin())
     wrong_share = bound[least] * (1 - LOWER_ERRORS / np.sqrt(k[least]))
     at = np.minimum(wrong_share / bound, wrong_share / bound[least])
     at = np.maximum.accumulate(at[::-1])[::-1]  # a list that goes on being wrong was no better before

@@ -54,9 +54,9 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
         found[kind] = _candidate(raw, codes, fold)
     own = found[parameters.blend]
     best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
-    calibrations: dict[str, dict[str, float] | None] = {
-        name: calibration_figures(one.raw[inside], one.proba[inside], codes[inside]) for name, one in found.items()}
-    calibrations |= {base.name: base.calibration for base in bases}  # what comes in is calibrated already
+    calibrations = {base.name: base.calibration for base in bases}  # what comes in is calibrated already
+    for kind in blends:
+        calibrations[kind] = calibration_figures(found[kind].raw[inside], found[kind].proba[inside], codes[inside])
     leaderboard = [{**_row(name, candidate, found[best], examples, len(classes), parameters.seed), "calibration": calibrations[name]}
                    for name, candidate in found.items()]
     blend = blends[parameters.blend]
