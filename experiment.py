@@ -143,6 +143,7 @@ def _settings(base: Options, cross: Options, named: list[dict[str, Any]]) -> tup
     return settings, factors
 
 
+@pipeline.alone
 def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     """Run what was not run yet, write the table. ``workspace``: where artifacts lie and how to speak; the data are the plan's."""
     folder = workspace.artifacts / "experiments" / plan.name

@@ -18,6 +18,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
     artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
     artifacts/runs.jsonl                       train: a line per model trained, only appended to
+    artifacts/run.lock, run.lock.holder        every stage that writes: who does, while it does
 """
 
 import hashlib
@@ -29,9 +30,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import joblib
 import numpy as np
@@ -47,7 +48,7 @@ from cleaning.photos import evidence, photo_scores
 from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import CHUNK_FILES, ExtractionSettings, Request, extract, read_tile
 from features.families import feature_names
-from features.files import disk_trouble, whole_file
+from features.files import alone_in, disk_trouble, whole_file
 from features.images import read_pixels, too_large
 from features.processes import in_processes
 from features.quality import Quality, qualities_of
@@ -75,6 +76,7 @@ SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 SHOWN = 5  # names of files in a notice
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
+P, R = ParamSpec("P"), TypeVar("R")
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 
@@ -106,6 +108,16 @@ class Workspace:
         return FeatureStore(self.cache or self.artifacts / "cache", self.settings)
 
 
+def alone(stage: Callable[Concatenate[Workspace, P], R]) -> Callable[Concatenate[Workspace, P], R]:
+    """A stage that writes into the artifacts folder, and is refused while another run does."""
+    @wraps(stage)
+    def kept_alone(workspace: Workspace, *args: P.args, **kwargs: P.kwargs) -> R:
+        with alone_in(workspace.artifacts):
+            return stage(workspace, *args, **kwargs)
+
+    return kept_alone
+
+
 @dataclass(frozen=True)
 class Features:
     """``manifest``: one row per file; ``decoded``: files that were decoded now; ``unchanged``: taken from the cache."""
@@ -125,6 +137,7 @@ def default_data() -> Path:
     return Path("data/demo") if Path("data/demo", DEMO_MARKER).exists() and not own else Path("data")
 
 
+@alone
 def update_features(workspace: Workspace) -> Features:
     """Scan the data folder, extract what is new, write the manifest."""
     started = time.perf_counter()
@@ -166,6 +179,7 @@ class Cleaned:
         return natural_order(self.decisions["label"].tolist())
 
 
+@alone
 def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
     """Decide what is left out and why; write the decisions. Nothing in the data folder is touched."""
     started = time.perf_counter()
@@ -318,6 +332,7 @@ def learning_data(workspace: Workspace, folds: int = DEFAULT_FOLDS, redraw: bool
     return LearningData(kept, natural_order(kept["label"].tolist()), pictures_of(workspace, kept["sha256"]))
 
 
+@alone
 def train(workspace: Workspace, folds: int | None = None, parameters: "LgbmParameters | CnnParameters | None" = None, refit: bool = False,
           redraw: bool = False, resume: bool = False) -> TrainOutcome:
     """Train on the kept, labelled pictures; save the model, its sidecar and the honest probabilities.
@@ -343,6 +358,7 @@ class StackPlan:
     pseudo_cap: float = 0.5
 
 
+@alone
 def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None, refit: bool = False, redraw: bool = False,
                 resume: bool = False) -> TrainOutcome:
     """Bring the base models up to date on the same folds, blend what they say of pictures that they had not seen, save all in one file."""
@@ -486,6 +502,7 @@ def _forget_checkpoints(folder: Path) -> None:
     forget_checkpoints(folder)
 
 
+@alone
 def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: int, versions: int, file: Path) -> list[str]:
     """A contact sheet: a row per picture, as it is and ``versions`` times as training would see it; the paths of the pictures."""
     from models.preview import changed_pictures

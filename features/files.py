@@ -1,11 +1,17 @@
-"""Writing to disk: whole files or none, and one clear line when the disk will not take them."""
+"""Writing to disk: whole files or none, one run at a time, and one clear line when the disk will not take them."""
 
 import errno
 import os
+import platform
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+
+import filelock
 
 from features.errors import ScratchworkError
 
@@ -40,3 +46,37 @@ def disk_trouble(folder: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise ScratchworkError(f"cannot write to {folder}: {error.strerror}; give another --artifacts DIR") from error
         raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """The only run that writes into ``folder``, which is made if need be; the same thread may enter again. Readers are not kept out.
+
+    Raises `ScratchworkError` naming the run that writes there already, and as `disk_trouble` does. A run that was killed holds nothing.
+    """
+    holder = folder / "run.lock.holder"
+    with disk_trouble(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = filelock.FileLock(folder / "run.lock", timeout=0, is_singleton=True)
+            lock.acquire()
+        except filelock.Timeout:
+            raise ScratchworkError(f"another run{_told(holder)} is writing into {folder}; wait for it, or use another --artifacts DIR") from None
+    try:
+        if lock.lock_counter == 1:
+            with suppress(OSError):  # a full disk is told of where something is lost by it
+                holder.write_text(f"process {os.getpid()} on {platform.node()}, {shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}, since "
+                                  f"{datetime.now():%Y-%m-%d %H:%M}", encoding="utf-8")
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _told(holder: Path) -> str:
+    """Who has the lock, where that can be read."""
+    try:
+        return f" ({holder.read_text(encoding='utf-8')})"
+    except OSError:
+        return ""

@@ -1,0 +1,62 @@
+"""Who writes into a folder: one run at a time, the second is told of the first, and a run that was killed leaves the folder free."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import cli
+from features.errors import ScratchworkError
+from features.files import alone_in
+
+ROOT = Path(__file__).resolve().parent.parent
+HOLDER = """
+import sys
+from pathlib import Path
+from features.files import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen]:
+    """Another process holds ``folder`` until the block ends."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_the_second_run_is_told_of_the_first(tmp_path: Path) -> None:
+    """Its process and command are named; another folder is free; and so is this one after the first was killed."""
+    folder = tmp_path / "산출물"
+    with held_elsewhere(folder) as holder:
+        with pytest.raises(ScratchworkError, match=rf"another run \(process {holder.pid} on .*, -c .*, since .*\) is writing into .*산출물; wait for it"), \
+                alone_in(folder):
+            pass
+        with alone_in(tmp_path / "other"):
+            pass
+    with alone_in(folder), alone_in(folder):
+        pass
+    assert [file.name for file in folder.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize("command", [["features"], ["clean"], ["train"], ["train", "--model", "cnn"], ["train", "--model", "stack"],
+                                     ["augment-preview"], ["experiment", str(ROOT / "experiments" / "ablation.toml")]], ids=" ".join)
+def test_a_command_does_not_write_beside_another(small_set: Path, tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture) -> None:
+    """One line, and nothing is written."""
+    folder = tmp_path / "artifacts"
+    with held_elsewhere(folder) as holder:
+        assert cli.main([*command, "--data", str(small_set), "--artifacts", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert f"error: another run (process {holder.pid} on " in said
+    assert "Traceback" not in said
+    assert {file.name for file in folder.iterdir()} == {"run.lock", "run.lock.holder"}
