@@ -34,33 +34,30 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 import pipeline
 import scoring
 from cleaning.decisions import CHECKS, CleaningSettings
-from cleaning.folds import TEST
 from features.errors import ScratchworkError
+from features.files import whole_file
 from features.scan import scan_folder
 from models import MODELS
 from models.artifacts import write_json
-from models.evaluation import metrics
+from models.comparison import METRICS, PARTS, Run, result_table
 from models.recipes import Augmentation, CnnParameters, cnn_parameters, usual_folds
 from models.stack import StackParameters
-from pipeline import PROBABILITY, TrainOutcome, Workspace
+from pipeline import TrainOutcome, Workspace
 from reports.evaluation import write_table
 from reports.experiments import write_comparison, write_markdown
 
-METRICS = ("macro_f1", "micro_f1", "log_loss")
-PARTS = ("out_of_fold", "held_out", "test")
 TOP = {"title", "metric", "judged_on", "data", "test", "seeds", "time_limit_min", "refit_best", "base", "cross", "setting"}
 NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch", "undersample"}
 LGBM = {"balance", "trust_labels", "leave_out"}
 NETWORK_BALANCES = ("none", "undersample")
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
 OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
+RESULT, JUDGED = "result.json", "judged.parquet"  # of a run: its figures, and every picture that it judged without having seen it
 Options = dict[str, Any]
 
 
@@ -83,9 +80,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``table``: a row per setting, best first; ``effects``: a row per level of a crossed option; ``missing``: runs that were not started in time."""
+    """``table``: a row per setting, best first; ``first``: the setting from which its differences are; ``effects``: a row per level of a crossed
+    option; ``missing``: runs that were not started in time."""
 
     table: pd.DataFrame
+    first: str
     effects: pd.DataFrame
     missing: list[str]
     files: list[Path]
@@ -148,14 +147,15 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     """Run what was not run yet, write the table. ``workspace``: where artifacts lie and how to speak; the data are the plan's."""
     folder = workspace.artifacts / "experiments" / plan.name
     started = time.perf_counter()
-    results, missing = [], []
+    runs: list[Run] = []
+    missing = []
     todo = list(itertools.product(plan.data, plan.seeds, plan.settings.items()))
     seen = {data: _data_signature(data) for data in plan.data}
     for number, (data, seed, (name, options)) in enumerate(todo, 1):
         own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _run_digest(seen[data], seed, options),
                       cache=workspace.artifacts / "cache")
         told = f"run {number} of {len(todo)}: {name}, seed {seed}, {data}"
-        if (own.artifacts / "result.json").exists():
+        if all((own.artifacts / file).exists() for file in (RESULT, JUDGED)):
             workspace.notice(f"{told}: there already")
         elif time.perf_counter() - started > 60 * plan.time_limit_min:
             missing.append(told)
@@ -163,19 +163,20 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
         else:
             workspace.notice(told)
             _one_run(own, plan, name, options, folder / "splits" / f"{_split_digest(seen[data], seed, options)}.csv")
-        results.append({**json.loads((own.artifacts / "result.json").read_text(encoding="utf-8")), "setting": name, "folder": own.artifacts})
-    if not results:
+        result = json.loads((own.artifacts / RESULT).read_text(encoding="utf-8"))
+        runs.append(Run(name, f"{data}, seed {seed}", result["metrics"], pd.read_parquet(own.artifacts / JUDGED), result["seconds"]))
+    if not runs:
         raise ScratchworkError(f"no run of {plan.name} was started within its time_limit_min of {plan.time_limit_min:g}")
-    table = result_table(results, plan)
+    table = result_table(runs, plan.metric, plan.judged_on)
     effects = main_effects(table, plan)
     files = [folder / name for name in ("table.csv", "table.md", "effects.csv", "plot.png")]
     write_table(table, files[0])
-    write_markdown(plan.title, table, effects, plan.metric, plan.judged_on, missing, files[1])
+    write_markdown(plan.title, table, effects, (plan.metric, plan.judged_on, runs[0].setting), missing, files[1])
     write_table(effects, files[2])
     write_comparison(table, plan.metric, plan.title, files[3])
     if plan.refit_best:
         files.append(_best(workspace, plan, str(table.index[0]) if plan.refit_best == "best" else plan.refit_best, folder / "best"))
-    return Outcome(table, effects, missing, files)
+    return Outcome(table, runs[0].setting, effects, missing, files)
 
 
 def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, split: Path) -> None:
@@ -187,10 +188,15 @@ def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, spli
     split.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(workspace.artifacts / "split.csv", split)
     found = {"out_of_fold": outcome.out_of_fold, "held_out": outcome.held_out}
+    judged = scoring.unseen(workspace, outcome.model_file)
     if plan.test:
-        found["test"] = scoring.evaluate(workspace, outcome.model_file, plan.test).metrics
+        tested = scoring.evaluate(workspace, outcome.model_file, plan.test)
+        found["test"] = tested.metrics
+        judged = pd.concat([judged, tested.judged.assign(part="test")])
+    with whole_file(workspace.artifacts / JUDGED) as fresh:
+        judged.to_parquet(fresh)
     write_json({"setting": name, "options": options, "seed": workspace.seed, "data": str(workspace.data), "model": outcome.model_file.stem,
-                "seconds": outcome.seconds, "metrics": found}, workspace.artifacts / "result.json")
+                "seconds": outcome.seconds, "metrics": found}, workspace.artifacts / RESULT)
 
 
 def _trained(workspace: Workspace, options: Options, refit: bool) -> TrainOutcome:
@@ -227,49 +233,6 @@ def _cleaning(options: Options) -> CleaningSettings:
         raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
     wanted = [check for check in CHECKS if check in only and check not in skip and (check != "labels" or options.get("drop_wrong_labels"))]
     return CleaningSettings(tuple(wanted), **{name: value for name, value in options.items() if name not in ("only", "skip")})
-
-
-def result_table(results: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
-    """A row per setting, best first: means over its runs of every part's figures; ``low`` and ``high`` of the metric (95 %, over runs, NaN for
-    one run); ``common``: the metric on those pictures that every setting judged."""
-    common = _on_common_pictures(results, plan)
-    rows = {}
-    for name in dict.fromkeys(result["setting"] for result in results):
-        own = [result for result in results if result["setting"] == name]
-        values = np.array([result["metrics"][plan.judged_on][plan.metric] for result in own])
-        half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
-        row: dict[str, Any] = {"runs": len(own), plan.metric: values.mean(), "low": values.mean() - half, "high": values.mean() + half,
-                               "common": np.mean([common[str(result["folder"])] for result in own])}
-        for part in PARTS:
-            told = [result["metrics"][part] for result in own if result["metrics"].get(part)]
-            row |= {f"{part}_{metric}": np.mean([one[metric] for one in told]) for metric in METRICS if told}
-        rows[name] = {**row, "pictures": np.mean([result["metrics"]["out_of_fold"]["n"] for result in own]),
-                      "seconds": np.mean([result["seconds"] for result in own])}
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
-    return table.sort_values(plan.metric, ascending=plan.metric == "log_loss", kind="stable")
-
-
-def _on_common_pictures(results: list[dict[str, Any]], plan: Plan) -> dict[str, float]:
-    """Run folder → the metric on the pictures that all settings of its seed and data judged; NaN where there are none, or on a test folder."""
-    found = {}
-    for _, same in itertools.groupby(sorted(results, key=lambda r: (r["data"], r["seed"])), key=lambda r: (r["data"], r["seed"])):
-        runs = list(same)
-        tables = [_judged(run["folder"] / f"{run['model']}.oof.parquet", plan.judged_on) for run in runs]
-        shared = set.intersection(*(set(table.index) for table in tables))
-        for run, table in zip(runs, tables, strict=True):
-            part = table[table.index.isin(shared)]
-            classes = [column.removeprefix(PROBABILITY) for column in table.columns if column.startswith(PROBABILITY)]
-            proba = part[[PROBABILITY + c for c in classes]].to_numpy()
-            found[str(run["folder"])] = math.nan if part.empty or plan.judged_on == "test" else metrics(
-                part["label"].to_numpy(object), part["predicted"].to_numpy(object), proba, classes)[plan.metric]
-    return found
-
-
-def _judged(file: Path, part: str) -> pd.DataFrame:
-    """Honest predictions of one part, by content."""
-    table = pd.read_parquet(file)
-    inside = (table["fold"] == TEST) if part == "held_out" else (table["fold"] != TEST)
-    return table[inside & (table["predicted"] != "")].drop_duplicates("sha256").set_index("sha256")
 
 
 def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:

@@ -76,7 +76,8 @@ SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 SHOWN = 5  # names of files in a notice
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
 
 

@@ -25,7 +25,6 @@ from features.families import feature_names
 from models import MODELS
 from models.artifacts import read_card, versions
 from models.evaluation import metrics
-from models.intervals import Judged
 from models.runs import read_runs
 from models.slices import slice_table
 from pipeline import (
@@ -43,7 +42,7 @@ from reports.report import Contents, Note, write_report
 from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
-from scoring import album_of, attributes_of, intervals_of, last_trained, learned_from
+from scoring import album_of, attributes_of, intervals_of, judged_of, last_trained, learned_from, with_group
 
 METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
 CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample
@@ -220,9 +219,7 @@ def _parts(workspace: Workspace, file: Path, card: dict[str, Any], manifest: pd.
     stored = predictions_file(file)
     if stored.exists():
         table = pd.read_parquet(stored)
-        table = table[table["predicted"] != ""]
-        group = manifest["group"].reindex(table.index) if "group" in manifest else pd.Series("", index=table.index)
-        table = table.assign(group=group.where(group.fillna("") != "", table["sha256"]))
+        table = with_group(table[table["predicted"] != ""], manifest)
         for name, which in ((PARTS[0], table["fold"] == TEST), (PARTS[1], table["fold"] != TEST)):
             if which.any():
                 yield _part("validation" if name == PARTS[1] and card.get("networks") == 1 else name, table[which], card["classes"], workspace.seed)
@@ -252,16 +249,8 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
 def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int) -> Part:
     proba = table[[PROBABILITY + label for label in classes]].to_numpy(float)
     truth, predicted = table["label"].to_numpy(object), table["predicted"].to_numpy(object)
-    intervals = intervals_of(judged(table, classes), classes, seed)
+    intervals = intervals_of(judged_of(table, classes), classes, seed)
     return Part(name, table, metrics(truth, predicted, proba, classes), intervals)
-
-
-def judged(table: pd.DataFrame, classes: list[str]) -> Judged:
-    """A `Part`'s table for intervals."""
-    position = {label: i for i, label in enumerate(classes)}
-    codes, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
-    proba = table[[PROBABILITY + label for label in classes]].to_numpy(float)
-    return Judged(codes, chosen, -np.log(np.maximum(proba[np.arange(len(codes)), codes], 1e-300)), table["group"].to_numpy(str))
 
 
 def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataFrame, str]:
@@ -276,7 +265,7 @@ def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataF
     part = judged_part(model)
     manifest = read_manifest(workspace).reindex(part.table.index)
     attributes = attributes_of(workspace, part.table["sha256"], manifest).reset_index(drop=True)
-    return slice_table(attributes, judged(part.table, model.classes), len(model.classes), workspace.seed), part_name(part, t)
+    return slice_table(attributes, judged_of(part.table, model.classes), len(model.classes), workspace.seed), part_name(part, t)
 
 
 def _errors(workspace: Workspace, model: ModelFacts) -> pd.DataFrame | None:
@@ -308,7 +297,7 @@ def _experiments(folder: Path) -> Iterator[Experiment]:
             table[metric], table[f"{part}_{metric}"], equal_nan=True)), "")
         options = [json.loads(result.read_text(encoding="utf-8")).get("options", {}) for result in file.parent.glob("runs/*/result.json")]
         cleaning = len({json.dumps({k: v for k, v in own.items() if k.startswith("clean.")}, sort_keys=True) for own in options}) > 1
-        for name in ("low", "high", "common", "runs"):
+        for name in ("low", "high", "difference", "difference_low", "difference_high", "common", "runs"):
             table[name] = table.get(name, math.nan)
         yield Experiment(file.parent.name, "".join(first).removeprefix("# ") or file.parent.name, metric, judged_on, table, cleaning)
 

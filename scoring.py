@@ -24,7 +24,8 @@ from features.extract import Request, extract
 from features.families import feature_names
 from features.scan import scan_folder
 from models import MODELS
-from models.artifacts import load_model, write_json
+from models.artifacts import load_model, read_card, write_json
+from models.comparison import JUDGED_COLUMNS
 from models.decision import log_softmax
 from models.errors import error_table, neighbours
 from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
@@ -89,13 +90,15 @@ class Evaluation:
     """``metrics``: the object for ``--json``; ``text``: scikit-learn's report; ``files``: what was written.
 
     ``suspects``: pictures of the held-out part whose label is suspected; ``trusted``: the metrics without them, None where there are none.
-    ``slices``: see `models.slices`; ``comparison``: one sentence about ``--compare``, empty without.
+    ``slices``: see `models.slices`; ``judged``: `models.comparison.JUDGED_COLUMNS` of the known labels; ``comparison``: one sentence about
+    ``--compare``, empty without.
     """
 
     metrics: dict[str, Any]
     text: str
     files: list[Path]
     slices: pd.DataFrame
+    judged: pd.DataFrame
     suspects: int = 0
     trusted: dict[str, Any] | None = None
     comparison: str = ""
@@ -138,7 +141,8 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     comparison = _comparison(workspace, found, _predictions(workspace, settings.compare, folder, settings)) if settings.compare else ""
     if settings.errors:
         files += _explained_errors(workspace, model_file, found, folder is None)
-    return Evaluation(scored, report_text(truth, predicted, classes), files, slices, int(doubtful.sum()), trusted, comparison)
+    return Evaluation(scored, report_text(truth, predicted, classes), files, slices, table[known].assign(loss=judged.loss)[JUDGED_COLUMNS],
+                      int(doubtful.sum()), trusted, comparison)
 
 
 def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, settings: EvaluationSettings) -> Predictions:
@@ -316,10 +320,31 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     workspace = _as_extracted(workspace, model)
     known = workspace.artifacts / "manifest.parquet"
     facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
-    group = facts["group"].where(facts["group"].fillna("") != "", held_out["sha256"]) if "group" in facts else held_out["sha256"]
-    table = held_out[["sha256", "label", "predicted"]].assign(group=group)
+    table = with_group(held_out[["sha256", "label", "predicted"]], facts)
     attributes = attributes_of(workspace, held_out["sha256"], facts)
     return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
+
+
+def with_group(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """A table by path with ``sha256``, and the ``group`` that each picture has in the manifest; its own where it has none there."""
+    group = manifest["group"].reindex(table.index).fillna("") if "group" in manifest else pd.Series("", index=table.index)
+    return table.assign(group=group.where(group != "", table["sha256"]))
+
+
+def judged_of(table: pd.DataFrame, classes: list[str]) -> Judged:
+    """For intervals: ``label``, ``predicted``, ``group`` and a probability per class."""
+    position = {label: i for i, label in enumerate(classes)}
+    codes, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+    proba = table[[PROBABILITY + label for label in classes]].to_numpy(float)
+    return Judged(codes, chosen, -np.log(np.maximum(proba[np.arange(len(codes)), codes], 1e-300)), table["group"].to_numpy(str))
+
+
+def unseen(workspace: Workspace, model_file: Path) -> pd.DataFrame:
+    """Every picture that a model judged when it was trained without having seen it, by path: `models.comparison.JUDGED_COLUMNS` and ``part``."""
+    table = pd.read_parquet(predictions_file(model_file))
+    table = with_group(table[table["predicted"] != ""], read_manifest(workspace))
+    part = np.where(table["fold"] == TEST, "held_out", "out_of_fold")
+    return table.assign(loss=judged_of(table, read_card(model_file)["classes"]).loss, part=part)[[*JUDGED_COLUMNS, "part"]]
 
 
 def _as_extracted(workspace: Workspace, model: Any) -> Workspace:

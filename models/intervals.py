@@ -4,6 +4,7 @@ Groups are drawn with replacement, as often as there are groups (copies of one p
 computed again; the 2.5th and 97.5th percentile are told (Efron 1979). McNemar's exact test looks at the pictures on which two models differ.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,28 +41,34 @@ def resampled(judged: Judged, n_classes: int, seed: int = 0, draws: int = DRAWS)
     return Resampled(np.array(macro), np.array(micro), np.array(loss), np.array(f1))
 
 
-def group_weights(groups: np.ndarray, seed: int, draws: int) -> np.ndarray:
-    """(draws, n) float: how often each picture is in each draw."""
+def group_weights(groups: np.ndarray, seed: int, draws: int = DRAWS) -> Iterator[np.ndarray]:
+    """(n,) float, draw by draw: how often each picture is in it."""
     number = np.unique(groups, return_inverse=True)[1]
     count = int(number.max()) + 1
     rng = np.random.default_rng(seed)
-    return np.stack([np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(draws)])[:, number].astype(float)
+    for _ in range(draws):
+        yield np.bincount(rng.integers(count, size=count), minlength=count).astype(float)[number]
 
 
 def figures(judged: Judged, n_classes: int, seed: int = 0) -> dict[str, Any]:
     """Macro-F1, micro-F1 and log loss, and under each name with ``_interval`` its lowest and highest."""
-    draws = resampled(judged, n_classes, seed)
-    return {"macro_f1": macro_f1(judged, n_classes), "macro_f1_interval": interval(draws.macro_f1),
-            "micro_f1": float((judged.codes == judged.chosen).mean()), "micro_f1_interval": interval(draws.micro_f1),
-            "log_loss": float(judged.loss.mean()), "log_loss_interval": interval(draws.log_loss)}
+    draws, found = resampled(judged, n_classes, seed), point(judged, n_classes)
+    return {key: value for name in found for key, value in ((name, found[name]), (f"{name}_interval", interval(getattr(draws, name))))}
+
+
+def point(judged: Judged, n_classes: int) -> dict[str, float]:
+    """Macro-F1, micro-F1 and log loss, as `models.evaluation.metrics` has them."""
+    _, macro, micro = f1_of_counts(_counts(judged, n_classes))
+    return {"macro_f1": macro, "micro_f1": micro, "log_loss": float(judged.loss.mean())}
 
 
 def difference(first: Judged, second: Judged, n_classes: int, seed: int = 0) -> dict[str, Any]:
     """First less second on the same pictures, drawn in pairs; and McNemar's p-value."""
     one, two = (resampled(judged, n_classes, seed) for judged in (first, second))
-    return {"macro_f1": macro_f1(first, n_classes) - macro_f1(second, n_classes), "macro_f1_interval": interval(one.macro_f1 - two.macro_f1),
-            "log_loss": float(first.loss.mean() - second.loss.mean()), "log_loss_interval": interval(one.log_loss - two.log_loss),
-            "mcnemar": mcnemar(first.chosen == first.codes, second.chosen == second.codes)}
+    found: dict[str, Any] = {}
+    for name, value in point(first, n_classes).items():
+        found |= {name: value - point(second, n_classes)[name], f"{name}_interval": interval(getattr(one, name) - getattr(two, name))}
+    return {**found, "mcnemar": mcnemar(first.chosen == first.codes, second.chosen == second.codes)}
 
 
 def macro_f1(judged: Judged, n_classes: int) -> float:

@@ -302,7 +302,13 @@ def experiment_chart(experiment: Experiment, t: Texts) -> dict[str, Any]:
     shown = [Row(name, whisker(axis, row[metric], row["low"], row["high"]), f"{row[metric]:.4f}") for name, row in settings]
     judged = t(f"part.{experiment.judged_on}", data="").strip() if experiment.judged_on else "–"
     told = t("experiment.told", title=experiment.title, metric=t(f"column.{metric}"), part=judged, best=settings[0][0], value=settings[0][1][metric])
-    body = [[name, f"{row['runs']:.0f}", f"{row[metric]:.4f}", between((row["low"], row["high"]), ".4f"),
-             "–" if math.isnan(row["common"]) else f"{row['common']:.4f}"] for name, row in settings]
+    if (table["runs"] == 1).any():
+        told = f"{told} {t('experiment.one_run')}"
+    body = [[name, f"{row['runs']:.0f}", f"{row[metric]:.4f}", between((row["low"], row["high"]), ".4f"), _number(row["difference"], "+.4f"),
+             between((row["difference_low"], row["difference_high"]), "+.4f"), _number(row["common"], ".4f")] for name, row in settings]
     return {"title": experiment.title, "told": told, "svg": rows(shown, told, axis, t(f"column.{metric}")),
-            **t.table(("setting", "runs", metric, "interval", "common"), body)}
+            **t.table(("setting", "runs", metric, "interval", "difference", "interval", "common"), body)}
+
+
+def _number(value: float, shown: str) -> str:
+    return "–" if math.isnan(value) else f"{value:{shown}}"

@@ -179,7 +179,8 @@ def test_a_model_beside_itself_gains_nothing() -> None:
     """Pairs are drawn alike: the difference is 0 in every draw; a model that is right where the other is not wins."""
     right = np.random.default_rng(0).random(300) < 0.6
     same = difference(judged_of(right), judged_of(right), 2)
-    assert same == {"macro_f1": 0, "macro_f1_interval": (0, 0), "log_loss": 0, "log_loss_interval": (0, 0), "mcnemar": 1.0}
+    names = ("macro_f1", "micro_f1", "log_loss")
+    assert same == {**dict.fromkeys(names, 0), **{f"{name}_interval": (0, 0) for name in names}, "mcnemar": 1.0}
     better = difference(judged_of(right | (np.arange(300) < 60)), judged_of(right), 2)
     assert better["macro_f1_interval"][0] > 0 > better["log_loss_interval"][1]
     assert better["mcnemar"] < 0.001

@@ -39,8 +39,8 @@ def test_the_second_run_is_told_of_the_first(tmp_path: Path) -> None:
     """Its process and command are named; another folder is free; and so is this one after the first was killed."""
     folder = tmp_path / "산출물"
     with held_elsewhere(folder) as holder:
-        with pytest.raises(ScratchworkError, match=rf"another run \(process {holder.pid} on .*, -c .*, since .*\) is writing into .*산출물; wait for it"), \
-                alone_in(folder):
+        said = rf"another run \(process {holder.pid} on .*, -c .*, since .*\) is writing into .*산출물; wait for it"
+        with pytest.raises(ScratchworkError, match=said), alone_in(folder):
             pass
         with alone_in(tmp_path / "other"):
             pass

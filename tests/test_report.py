@@ -20,14 +20,13 @@ import cli
 from cleaning.decisions import COLUMNS
 from models.evaluation import metrics
 from models.recipes import cnn_parameters
-from reporting import judged
 from reports.report import Contents, Note, page
 from reports.report_dataset import answers, majority_labels
 from reports.report_made import commands
 from reports.report_models import PROBABILITY, Experiment, ModelFacts, Part, cells_of
 from reports.report_texts import LANGUAGES, TEMPLATES, Texts, catalogue, placeholders
 from reports.thumbnails import Album
-from scoring import intervals_of
+from scoring import intervals_of, judged_of
 
 CLASSES = ["<script>alert(1)</script>", "나무", "cat", "dog"]
 EVIL = "<script>alert(2)</script>.png"
@@ -75,7 +74,7 @@ def part_of(manifest: pd.DataFrame, name: str, right: float = 0.7) -> Part:
     table = pd.concat([manifest[["sha256", "label"]].assign(predicted=predicted, group=manifest["sha256"]),
                        pd.DataFrame(proba, index=manifest.index, columns=[PROBABILITY + label for label in CLASSES])], axis=1)
     scored = metrics(table["label"].to_numpy(object), predicted, proba, CLASSES)
-    return Part(name, table, scored, intervals_of(judged(table, CLASSES), CLASSES, 0))
+    return Part(name, table, scored, intervals_of(judged_of(table, CLASSES), CLASSES, 0))
 
 
 def tiles_of(n: int) -> np.ndarray:
@@ -104,8 +103,8 @@ def contents_of(counts: dict[str, int] | None = None, right: float = 0.7, tiles:
                             "accuracy": [0.2, 0.4, 0.5]})
     slices = pd.DataFrame({"attribute": ["format", "own: <i>who</i>"], "value": ["JPEG", "low (1 … 2.95e+03)"], "n": [20, 30],
                            "share_right": [0.5, 0.7], "rest": [0.8, 0.7], "difference": [-0.3, 0.0], "low": [-0.4, -0.1], "high": [-0.2, 0.1]})
-    settings = pd.DataFrame({"macro_f1": [0.7, 0.6], "low": [0.65, np.nan], "high": [0.75, np.nan], "common": [0.69, np.nan], "runs": [3, 1]},
-                            index=["as it is", EVIL])
+    settings = pd.DataFrame({"macro_f1": [0.7, 0.6], "low": [0.65, np.nan], "high": [0.75, np.nan], "common": [0.69, np.nan], "runs": [3, 1],
+                             "difference": [0.0, np.nan], "difference_low": np.nan, "difference_high": np.nan}, index=["as it is", EVIL])
     ablation = Experiment("ablation", "What it is <worth>", "macro_f1", "out_of_fold", settings, True)
     photo_facts = pd.DataFrame([[0.05, 0.4, 6.1, 0.3]], index=manifest.index[1:2], columns=list("abcd"))
     methods = [{"method": "gmm", "photos": 1, "n": 60, "silhouette": 0.4, "davies_bouldin": float("nan"), "sampled": False}]
