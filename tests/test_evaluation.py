@@ -12,7 +12,7 @@ from sklearn import metrics as oracle
 from features.errors import ScratchworkError
 from models.decision import log_softmax
 from models.evaluation import calibration, calibration_figures, confusion, metrics, report_text, top_confusions
-from models.intervals import Judged
+from models.intervals import DRAWS, Judged
 from models.slices import bands, slice_table
 
 CLASSES = ["L2_3", "L2_10", "고양이", "dog"]  # in their natural order, which is not the alphabet's
@@ -157,6 +157,25 @@ def test_the_worst_slice_comes_first() -> None:
     assert (coin["low"] < 0).all()
     assert (coin["high"] > 0).all()
     assert slice_table(attributes[[]], judged, 2).empty
+
+
+def test_slices_are_drawn_as_by_hand() -> None:
+    """A brute-force twin that draws groups one by one and counts; a slice that a draw leaves empty is passed over in it."""
+    rng = np.random.default_rng(3)
+    codes, chosen, groups = rng.integers(3, size=60), rng.integers(3, size=60), rng.integers(25, size=60)
+    kind = np.where(np.arange(60) < 12, "a", "b")
+    groups[kind == "a"] = 99  # one group: many draws have none of it
+    table = slice_table(pd.DataFrame({"kind": kind}), Judged(codes, chosen, np.ones(60), groups), 3, seed=5)
+    draws, names, differences = np.random.default_rng(5), np.unique(groups), []
+    for _ in range(DRAWS):
+        drawn = np.concatenate([np.flatnonzero(groups == names[g]) for g in draws.integers(len(names), size=len(names))])
+        inside = kind[drawn] == "a"
+        if 0 < inside.sum() < len(inside):
+            right = (codes == chosen)[drawn]
+            differences.append(right[inside].mean() - right[~inside].mean())
+    assert len(differences) < DRAWS
+    own = table[table["value"] == "a"].iloc[0]
+    assert [own["low"], own["high"]] == pytest.approx(np.quantile(differences, [0.025, 0.975]).tolist())
 
 
 def test_bands_are_thirds() -> None:
