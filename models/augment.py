@@ -19,11 +19,16 @@ DRAWS = 16  # random numbers per picture
 def augmented(x: torch.Tensor, fill: torch.Tensor, targets: torch.Tensor, a: Augmentation,
               rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, C, S, S) in [0, 1], border colours (B, C, 1, 1) and label weights (B, n_classes) → both changed, of the same shapes."""
-    draws = torch.from_numpy(rng.random((DRAWS, len(x)), np.float32)).to(x.device)
+    draws = sent(rng.random((DRAWS, len(x)), np.float32), x.device)
     x = _moved(x, fill, a, draws[0:2], 2 * draws[2:8] - 1)
     x = _recolored(x, a, 2 * draws[8:11] - 1)
     x = _painted_over(x, fill, a, draws[11:16])
     return _mixed(x, targets, a, rng)
+
+
+def sent(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A small array on the device, without waiting for what the device is still doing."""
+    return torch.from_numpy(values).to(device, non_blocking=True)
 
 
 def _moved(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, coins: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
@@ -115,9 +120,9 @@ def _mixed(x: torch.Tensor, targets: torch.Tensor, a: Augmentation, rng: np.rand
         return x, targets
     way = ways[int(rng.integers(len(ways)))]
     alpha = getattr(a, way)
-    own = torch.from_numpy(rng.beta(alpha, alpha, len(x)).astype(np.float32)).to(x.device)
+    own = sent(rng.beta(alpha, alpha, len(x)).astype(np.float32), x.device)
     if way == "cutmix":
-        centre = torch.from_numpy(rng.random((2, len(x)), np.float32)).to(x.device)
+        centre = sent(rng.random((2, len(x)), np.float32), x.device)
         box = _box(x.shape[2], centre[0], centre[1], (1 - own).sqrt())
         x = torch.where(box, x.roll(1, 0), x)
         own = 1 - box.float().mean((1, 2, 3))

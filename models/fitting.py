@@ -18,7 +18,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from features.errors import ScratchworkError
-from models.augment import augmented
+from models.augment import augmented, sent
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.harmonic import learn_harmonics, make_plain
 from models.inference import as_input, log_proba, state_of
@@ -245,7 +245,7 @@ def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
 def _step(t: Training, forward: Forward, batch: np.ndarray, rng: np.random.Generator, notice: Callable[[str], None]) -> torch.Tensor:
     """One step on the pictures at these positions; the loss. Where memory is short, the batch goes through in parts."""
     x, fill = t.pictures_of(t.p.size_in(len(t.history)))
-    rows = torch.from_numpy(batch).to(t.device)
+    rows = sent(batch, t.device)
     targets = label_weights(t.codes[rows], t.task.n_classes, t.p.smoothing) if t.soft is None else smoothed(t.soft[rows], t.p.smoothing)
     x, targets = augmented(as_input(x[rows]), fill[rows].float() / 255, targets, t.p.augmentation, rng)
     while True:

@@ -75,6 +75,25 @@ class MeanAndMaximum(nn.Module):
         return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
 
 
+class AdaptiveMean(nn.Module):
+    """(B, C, H, W) → (B, C, side, side): torch's adaptive average pool as matrix products, since its own has no repeatable gradient on CUDA."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Each place is the mean of the places that it covers, in part or whole."""
+        rows, columns = (self._shares(length, x) for length in x.shape[2:])
+        return rows @ x @ columns.T
+
+    def _shares(self, length: int, x: torch.Tensor) -> torch.Tensor:
+        """(side, length): rows sum to 1."""
+        place, new = torch.arange(length, device=x.device), torch.arange(self.side, device=x.device)[:, None]
+        covered = ((place >= new * length // self.side) & (place < ((new + 1) * length + self.side - 1) // self.side)).to(x.dtype)
+        return covered / covered.sum(1, keepdim=True)
+
+
 class Staged(nn.Module):
     """Stages one behind the other, and a dense layer on the mean and maximum of the last."""
 
@@ -139,7 +158,7 @@ def vgg16(n_classes: int, channels: int = 3) -> nn.Sequential:
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
             inputs = outputs
         layers.append(nn.MaxPool2d(2))
-    return _he(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(512 * 49, 4096), nn.ReLU(), nn.Dropout(),
+    return _he(nn.Sequential(*layers, AdaptiveMean(7), nn.Flatten(), nn.Linear(512 * 49, 4096), nn.ReLU(), nn.Dropout(),
                              nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, n_classes)))
 
 

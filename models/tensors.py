@@ -37,9 +37,10 @@ def sized_tiles(pictures: Pictures, size_px: int, gray: bool, device: torch.devi
 
 
 def border_colors(x: torch.Tensor) -> torch.Tensor:
-    """(n, C, S, S) uint8 → (n, C, 1, 1) uint8: the median of the outermost pixels."""
+    """(n, C, S, S) uint8 → (n, C, 1, 1) uint8: the lower median of the outermost pixels. By sorting: CUDA has no repeatable median."""
     edge = torch.cat([x[:, :, 0, :], x[:, :, -1, :], x[:, :, :, 0], x[:, :, :, -1]], dim=2)
-    return edge.median(dim=2).values[:, :, None, None]
+    middle = [part.sort(dim=2).values[:, :, (edge.shape[2] - 1) // 2] for part in edge.split(CHUNK)]
+    return torch.cat(middle)[:, :, None, None]
 
 
 def mean_and_deviation(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

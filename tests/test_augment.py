@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from models.augment import affine_maps, augmented, luma
 from models.losses import class_priors, label_weights, loss_of
 from models.recipes import Augmentation, CnnParameters
+from models.tensors import border_colors
 
 NOTHING = Augmentation(**{f.name: type(f.default)(0) for f in fields(Augmentation)})  # type: ignore[arg-type]
 STRENGTH = {"rotation": 40.0, "shift": 0.3, "shear": 0.4, "zoom": 0.5, "mirror": True, "upside_down": True, "brightness": 0.5, "contrast": 0.5,
@@ -106,3 +108,12 @@ def test_priors_follow_what_is_drawn() -> None:
     assert class_priors(codes, 2, 0.0).tolist() == [0.75, 0.25]
     assert class_priors(codes, 2, 1.0).tolist() == [0.5, 0.5]
     assert (class_priors(codes, 3, 0.0) > 0).all()
+
+
+@given(pixels=arrays(np.uint8, st.tuples(st.integers(1, 3), st.sampled_from([1, 3]), st.shared(st.integers(2, 9), key="side"),
+                                                    st.shared(st.integers(2, 9), key="side"))))
+def test_the_border_colour_is_the_median(pixels: np.ndarray) -> None:
+    """torch's own, corners counted twice."""
+    x = torch.from_numpy(pixels)
+    edge = torch.cat([x[:, :, 0, :], x[:, :, -1, :], x[:, :, :, 0], x[:, :, :, -1]], dim=2)
+    assert torch.equal(border_colors(x)[:, :, 0, 0], edge.median(dim=2).values)

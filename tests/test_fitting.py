@@ -28,7 +28,7 @@ from models.inference import log_proba_of_members, state_of
 from models.kernel_head import Member
 from models.networks import make_network
 from models.pictures import Examples, Pictures
-from models.recipes import CnnParameters, cnn_parameters
+from models.recipes import ARCHITECTURES, CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -408,3 +408,12 @@ def test_a_gpu_and_a_cpu_agree() -> None:
     fitted = fit_network(task_of(64), replace(SMALL, device="cuda", deterministic=False, precision="auto"))
     each = [np.exp(log_proba_of_members([Member(fitted.state, None)], SMALL, 2, pictures, device)) for device in ("cpu", "cuda")]
     assert np.abs(each[0] - each[1]).max() < 1e-3
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_gpu_repeats_itself(arch: str) -> None:
+    """In deterministic mode every step has a repeatable algorithm, and two trainings end with the same weights."""
+    p = replace(cnn_parameters(arch=arch), size=32, width=8, epochs=2, device="cuda", deterministic=True, precision="auto")
+    one, two = (fit_network(task_of(64), p).state for _ in range(2))
+    assert all(np.array_equal(one[name], two[name]) for name in one)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.networks import Residual, camp, make_network, parameter_count, resnet50, scratch, vgg16
+from models.networks import AdaptiveMean, Residual, camp, make_network, parameter_count, resnet50, scratch, vgg16
 from models.recipes import ARCHITECTURES
 
 
@@ -23,6 +23,16 @@ def test_published_numbers_of_parameters() -> None:
     with torch.device("meta"):
         assert parameter_count(vgg16(1000)) == 138_357_544
         assert parameter_count(resnet50(1000)) == 25_557_032
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 7), (8, 20), (14, 9)])
+def test_an_adaptive_mean_is_torchs(shape: tuple[int, int]) -> None:
+    """Values and gradients, for maps that are smaller, as large and larger than what comes out."""
+    x = torch.rand(2, 3, *shape, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 3, 7, 7, dtype=torch.float64)
+    ours, oracle = AdaptiveMean(7)(x), torch.nn.functional.adaptive_avg_pool2d(x, 7)
+    torch.testing.assert_close(ours, oracle)
+    torch.testing.assert_close(*(torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, oracle)))
 
 
 def test_camp_is_row_a8() -> None:
