@@ -164,6 +164,9 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
             workspace.notice(told)
             _one_run(own, plan, name, options, folder / "splits" / f"{_split_digest(seen[data], seed, options)}.csv")
         result = json.loads((own.artifacts / RESULT).read_text(encoding="utf-8"))
+        if not result["metrics"].get(plan.judged_on):
+            raise ScratchworkError(f'{told}: judged_on = "{plan.judged_on}", but no picture of {data} was held out, there are too few; judge on '
+                                   '"out_of_fold", or give test = "a labelled folder"')
         runs.append(Run(name, f"{data}, seed {seed}", result["metrics"], pd.read_parquet(own.artifacts / JUDGED), result["seconds"]))
     if not runs:
         raise ScratchworkError(f"no run of {plan.name} was started within its time_limit_min of {plan.time_limit_min:g}")

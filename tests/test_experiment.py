@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import experiment
 from experiment import Plan, main_effects, read_plan, run_plan
 from features.errors import ScratchworkError
+from models.artifacts import write_json
 from pipeline import Workspace
 from sources.demo import make_demo_set
 
@@ -87,3 +89,16 @@ def test_runs_are_made_once_and_share_what_is_extracted(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again.table, outcome.table)
     with pytest.raises(ScratchworkError, match="no run of plan was started within its time_limit_min of 0"):
         run_plan(workspace, plan_of(tmp_path, text.replace("'none', 'class-weight'", "'smote'").replace("refit_best = true", "time_limit_min = 0")))
+
+
+def test_a_set_too_small_to_hold_out_is_named(small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judging on a part that has no picture: the data folder, and what to judge on instead."""
+    def run(workspace: Workspace, *_: object) -> None:
+        workspace.artifacts.mkdir(parents=True)
+        pd.DataFrame({"part": ["out_of_fold"]}).to_parquet(workspace.artifacts / experiment.JUDGED)
+        write_json({"metrics": {"out_of_fold": {"macro_f1": 0.5}, "held_out": None}, "seconds": 1}, workspace.artifacts / experiment.RESULT)
+
+    monkeypatch.setattr(experiment, "_one_run", run)
+    plan = plan_of(tmp_path, f"data = '{small_set}'\njudged_on = 'held_out'")
+    with pytest.raises(ScratchworkError, match=r'judged_on = "held_out", but no picture of .* was held out.*judge on "out_of_fold"'):
+        run_plan(Workspace(small_set, tmp_path / "artifacts"), plan)
