@@ -888,7 +888,7 @@ def _print_table(columns: list[str], rows: list[list[str]], left: list[str]) -> 
         shown.add_column(name, justify="left" if name in left else "right", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False).print(shown)
+    Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False).print(shown)
 
 
 def _headline(figures: dict[str, Any]) -> str:
