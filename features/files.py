@@ -50,11 +50,12 @@ def disk_trouble(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """The only run that writes into ``folder``, which is made if need be; the same thread may enter again. Readers are not kept out.
+    """The only run that writes into ``folder``, which is made if need be, and goes again if nothing came of it; the same thread may enter again.
+    Readers are not kept out.
 
     Raises `ScratchworkError` naming the run that writes there already, and as `disk_trouble` does. A run that was killed holds nothing.
     """
-    holder = folder / "run.lock.holder"
+    holder, made = folder / "run.lock.holder", not folder.exists()
     with disk_trouble(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -72,6 +73,10 @@ def alone_in(folder: Path) -> Iterator[None]:
         if lock.lock_counter == 1:
             holder.unlink(missing_ok=True)
         lock.release()
+        if made and [file.name for file in folder.iterdir()] == ["run.lock"]:
+            with suppress(OSError):  # the next run may be there already
+                (folder / "run.lock").unlink()
+                folder.rmdir()
 
 
 def _told(holder: Path) -> str:

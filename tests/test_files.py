@@ -60,3 +60,18 @@ def test_a_command_does_not_write_beside_another(small_set: Path, tmp_path: Path
     assert f"error: another run (process {holder.pid} on " in said
     assert "Traceback" not in said
     assert {file.name for file in folder.iterdir()} == {"run.lock", "run.lock.holder"}
+
+
+def test_a_run_that_came_to_nothing_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A mistyped data folder: no artifacts folder is made for it; one that was there stays, and so does what a failed run wrote."""
+    there, made = tmp_path / "there", tmp_path / "made"
+    there.mkdir()
+    for folder in (there, made):
+        assert cli.main(["features", "--data", str(tmp_path / "nowhere"), "--artifacts", str(folder)]) == 1
+    assert "does not exist" in capsys.readouterr().err
+    assert there.exists()
+    assert not made.exists()
+    with pytest.raises(RuntimeError, match="later"), alone_in(made):
+        (made / "manifest.csv").touch()
+        raise RuntimeError("later")
+    assert (made / "manifest.csv").exists()
