@@ -764,11 +764,11 @@ def _print_training(outcome: Any) -> None:
 
 
 def _print_experiment(plan: Any, outcome: Any) -> None:
-    from reports.experiments import how_sure
+    from reports.experiments import between, how_sure
 
     print(f"{plan.title}: {plan.metric} on {plan.judged_on.replace('_', ' ')}, best first; differences from {outcome.first!r}")
-    rows = [[str(name), f"{row[plan.metric]:.4f}", _range_or_dash(row["low"], row["high"]), f"{row['difference']:+.4f}",
-             _range_or_dash(row["difference_low"], row["difference_high"], "+.3f"),
+    rows = [[str(name), f"{row[plan.metric]:.4f}", between(row["low"], row["high"], ".3f"), f"{row['difference']:+.4f}",
+             between(row["difference_low"], row["difference_high"], "+.3f"),
              *[f"{row[f'{plan.judged_on}_log_loss']:.4f}"] * (plan.metric != "log_loss"), f"{row['runs']:.0f}", f"{row['seconds']:,.0f}"]
             for name, row in outcome.table.iterrows()]
     _print_table(["setting", plan.metric, "95 %", "difference", "95 %", *["log_loss"] * (plan.metric != "log_loss"), "runs", "s a run"], rows,
@@ -779,10 +779,6 @@ def _print_experiment(plan: Any, outcome: Any) -> None:
     for told in outcome.missing:
         print(f"not run within the time limit: {told}")
     _print_files([str(file) for file in outcome.files])
-
-
-def _range_or_dash(low: float, high: float, shown: str = ".3f") -> str:
-    return "-" if low != low else _range((low, high), shown)
 
 
 def _print_votes(count: Any, artifacts: Path, settle: bool) -> None:

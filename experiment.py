@@ -40,14 +40,13 @@ import pipeline
 import scoring
 from cleaning.decisions import CHECKS, CleaningSettings
 from features.errors import ScratchworkError
-from features.files import whole_file
 from features.scan import scan_folder
 from models import MODELS
 from models.artifacts import write_json
 from models.comparison import METRICS, PARTS, Run, result_table
 from models.recipes import Augmentation, CnnParameters, cnn_parameters, usual_folds
 from models.stack import StackParameters
-from pipeline import TrainOutcome, Workspace
+from pipeline import TrainOutcome, Workspace, write_parquet
 from reports.evaluation import write_table
 from reports.experiments import write_comparison, write_markdown
 
@@ -196,8 +195,7 @@ def _one_run(workspace: Workspace, plan: Plan, name: str, options: Options, spli
         tested = scoring.evaluate(workspace, outcome.model_file, plan.test)
         found["test"] = tested.metrics
         judged = pd.concat([judged, tested.judged.assign(part="test")])
-    with whole_file(workspace.artifacts / JUDGED) as fresh:
-        judged.to_parquet(fresh)
+    write_parquet(judged, workspace.artifacts / JUDGED)
     write_json({"setting": name, "options": options, "seed": workspace.seed, "data": str(workspace.data), "model": outcome.model_file.stem,
                 "seconds": outcome.seconds, "metrics": found}, workspace.artifacts / RESULT)
 

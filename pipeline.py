@@ -458,7 +458,7 @@ def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any,
     out_of_fold = metrics(truth[honest], trained.predicted[honest], trained.proba[honest], classes)
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
-    _write_parquet(_prediction_table(kept, trained, classes), predictions_file(file))
+    write_parquet(_prediction_table(kept, trained, classes), predictions_file(file))
     joined = {"pseudo_labels": len(data.unlabelled.joining(-1, len(kept))[1])} if data.unlabelled else {}
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
             "folds": int(fold.max()) + 1, **joined, **trained.told, "refit": refit,
@@ -575,7 +575,7 @@ def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSetti
     for known in (file, shared):
         if known.exists() and (before := pd.read_parquet(known)).attrs.get("key") == key:
             if known != file:
-                _write_parquet(before, file)
+                write_parquet(before, file)
             return before, dict(before.attrs["told"])
     store = workspace.store
     rows = store.rows_of(readable["sha256"])
@@ -590,7 +590,7 @@ def _found(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSetti
                           "davies_bouldin": photos.davies_bouldin, "cut": settings.photo_cut}
     found.attrs = {"key": key, "told": told}
     for written in {file, shared}:
-        _write_parquet(found, written)
+        write_parquet(found, written)
     return found, told
 
 
@@ -702,12 +702,12 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     copy = workspace.artifacts / "cleaning.oof.parquet"  # since a model of what cleaning leaves takes the place of the first
     for stored in (file, copy):
         if stored.exists() and data_digest(oof := pd.read_parquet(stored)) == data_digest(kept):
-            _write_parquet(oof, copy)
+            write_parquet(oof, copy)
             return oof, manifest
     workspace.notice("wrong labels: no out-of-fold probabilities of this data yet; training lgbm for them")
     train(workspace, folds)
     oof = pd.read_parquet(file)
-    _write_parquet(oof, copy)
+    write_parquet(oof, copy)
     return oof, manifest
 
 
@@ -836,7 +836,7 @@ def read_manifest(workspace: Workspace) -> pd.DataFrame:
 
 def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:
     """For the commands as Parquet, for people as CSV."""
-    _write_parquet(manifest, workspace.artifacts / "manifest.parquet")
+    write_parquet(manifest, workspace.artifacts / "manifest.parquet")
     write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
 
 
@@ -908,6 +908,7 @@ def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) 
                       pd.DataFrame(trained.proba, index=kept.index, columns=[PROBABILITY + c for c in classes])], axis=1)
 
 
-def _write_parquet(table: pd.DataFrame, file: Path) -> None:
+def write_parquet(table: pd.DataFrame, file: Path) -> None:
+    """A whole file or none."""
     with whole_file(file) as fresh:
         table.to_parquet(fresh)

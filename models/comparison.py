@@ -62,17 +62,17 @@ def result_table(runs: Sequence[Run], metric: str, judged_on: str, seed: int = 0
 
 def _difference(own: Sequence[Run], first: dict[str, Run], metric: str, judged_on: str, seed: int) -> tuple[float, float, float]:
     """Mean and interval over the repetitions that both have."""
-    pairs = [(run.part(judged_on), first[run.repetition].part(judged_on)) for run in own if run.repetition in first]
     if any(run is first.get(run.repetition) for run in own):
         return 0.0, math.nan, math.nan
+    pairs = [(run.part(judged_on), first[run.repetition].part(judged_on)) for run in own if run.repetition in first]
     shared = [(one.loc[both], two.loc[both]) for one, two in pairs if len(both := one.index.intersection(two.index))]
     if len(shared) == 1:
-        one, two, n_classes = _as_judged(*shared[0])
+        (one, two), n_classes = _as_judged(*shared[0])
         told = difference(one, two, n_classes, seed)
         return told[metric], *told[f"{metric}_interval"]
     apart = []
     for pair in shared:
-        one, two, n_classes = _as_judged(*pair)
+        (one, two), n_classes = _as_judged(*pair)
         apart.append(point(one, n_classes)[metric] - point(two, n_classes)[metric])
     return (float(np.mean(apart)), *_over_runs(apart)) if apart else (math.nan, math.nan, math.nan)
 
@@ -85,7 +85,7 @@ def _on_common_pictures(runs: Sequence[Run], metric: str, judged_on: str) -> dic
         tables = [run.part(judged_on) for run in same]
         shared = sorted(set.intersection(*(set(table.index) for table in tables)))
         for run, table in zip(same, tables, strict=True):
-            judged, _, n_classes = _as_judged(table.loc[shared], table.loc[shared])
+            (judged,), n_classes = _as_judged(table.loc[shared])
             found[run.setting, run.repetition] = point(judged, n_classes)[metric] if shared else math.nan
     return found
 
@@ -93,7 +93,7 @@ def _on_common_pictures(runs: Sequence[Run], metric: str, judged_on: str) -> dic
 def _of_one_run(table: pd.DataFrame, metric: str, seed: int) -> tuple[float, float]:
     if table.empty:
         return math.nan, math.nan
-    judged, _, n_classes = _as_judged(table, table)
+    (judged,), n_classes = _as_judged(table)
     return interval(getattr(resampled(judged, n_classes, seed), metric))
 
 
@@ -102,10 +102,10 @@ def _over_runs(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
-def _as_judged(first: pd.DataFrame, second: pd.DataFrame) -> tuple[Judged, Judged, int]:
-    """Two models on the same pictures, in groups of the first's, and how many classes there are."""
-    classes = sorted(set().union(*(table[column] for table in (first, second) for column in ("label", "predicted"))))
+def _as_judged(*tables: pd.DataFrame) -> tuple[list[Judged], int]:
+    """Models on the same pictures, in the groups of the first, and how many classes there are."""
+    classes = sorted(set().union(*(table[column] for table in tables for column in ("label", "predicted"))))
     position = {label: code for code, label in enumerate(classes)}
-    one, two = (Judged(table["label"].map(position).to_numpy(int), table["predicted"].map(position).to_numpy(int), table["loss"].to_numpy(float),
-                       first["group"].to_numpy(str)) for table in (first, second))
-    return one, two, len(classes)
+    groups = tables[0]["group"].to_numpy(str)
+    return [Judged(table["label"].map(position).to_numpy(int), table["predicted"].map(position).to_numpy(int), table["loss"].to_numpy(float), groups)
+            for table in tables], len(classes)

@@ -66,8 +66,9 @@ def difference(first: Judged, second: Judged, n_classes: int, seed: int = 0) -> 
     """First less second on the same pictures, drawn in pairs; and McNemar's p-value."""
     one, two = (resampled(judged, n_classes, seed) for judged in (first, second))
     found: dict[str, Any] = {}
+    other = point(second, n_classes)
     for name, value in point(first, n_classes).items():
-        found |= {name: value - point(second, n_classes)[name], f"{name}_interval": interval(getattr(one, name) - getattr(two, name))}
+        found |= {name: value - other[name], f"{name}_interval": interval(getattr(one, name) - getattr(two, name))}
     return {**found, "mcnemar": mcnemar(first.chosen == first.codes, second.chosen == second.codes)}
 
 

@@ -19,8 +19,8 @@ def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judge
     parts = [part for part in PARTS if f"{part}_macro_f1" in table]
     head = ["setting", f"{NAMES[metric]} ({PARTS[judged_on]})", "95 %", f"from {first!r}", "95 %", "on common pictures",
             *(f"{PARTS[part]}: macro-F1 / micro-F1 / log loss" for part in parts), "pictures", "runs", "s a run"]
-    rows = [[str(name), _told(row[metric]), _between(row["low"], row["high"]), _told(row["difference"], "+.4f"),
-             _between(row["difference_low"], row["difference_high"], "+.4f"), _told(row["common"]),
+    rows = [[str(name), _told(row[metric]), between(row["low"], row["high"]), _told(row["difference"], "+.4f"),
+             between(row["difference_low"], row["difference_high"], "+.4f"), _told(row["common"]),
              *(" / ".join(f"{row[f'{part}_{name_of}']:.4f}" for name_of in NAMES) for part in parts), f"{row['pictures']:,.0f}", f"{row['runs']:.0f}",
              f"{row['seconds']:,.0f}"] for name, row in table.iterrows()]
     lines = [f"# {title}", "", *_markdown(head, rows), "", how_sure(table)]
@@ -64,5 +64,6 @@ def _told(value: float, shown: str = ".4f") -> str:
     return "-" if np.isnan(value) else f"{value:{shown}}"
 
 
-def _between(low: float, high: float, shown: str = ".4f") -> str:
+def between(low: float, high: float, shown: str = ".4f") -> str:
+    """An interval as text; a dash where there is none."""
     return "-" if np.isnan(low) else f"{low:{shown}} … {high:{shown}}"
