@@ -20,8 +20,7 @@ def augmented(x: torch.Tensor, fill: torch.Tensor, targets: torch.Tensor, a: Aug
               rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, C, S, S) in [0, 1], border colours (B, C, 1, 1) and label weights (B, n_classes) → both changed, of the same shapes."""
     draws = sent(rng.random((DRAWS, len(x)), np.float32), x.device)
-    x = _moved(x, fill, a, draws[0:2], 2 * draws[2:8] - 1)
-    x = _recolored(x, a, 2 * draws[8:11] - 1)
+    x = _moved_and_recolored(x, fill, a, draws[0:2], 2 * draws[2:8] - 1, 2 * draws[8:11] - 1)
     x = _painted_over(x, fill, a, draws[11:16])
     return _mixed(x, targets, a, rng)
 
@@ -31,27 +30,36 @@ def sent(values: np.ndarray, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(values).to(device, non_blocking=True)
 
 
-def _moved(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, coins: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """``coins`` (2, B) in [0, 1] turn pictures over; ``draws`` (6, B) in [-1, 1]."""
+def _moved_and_recolored(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, coins: torch.Tensor, places: torch.Tensor,
+                         colors: torch.Tensor) -> torch.Tensor:
+    """``coins`` (2, B) in [0, 1] turn pictures over; ``places`` (6, B) and ``colors`` (3, B) in [-1, 1]."""
     over = [(coin < 0.5) & wanted for coin, wanted in zip(coins, (a.mirror, a.upside_down), strict=True)]
+    recolors = a.brightness or a.contrast or a.saturation
     if not (a.rotation or a.shift or a.shear or a.zoom):
         for axis, turned in zip((3, 2), over, strict=True):
             x = torch.where(turned[:, None, None, None], x.flip(axis), x)
-        return x
+        return _recolored(x, torch.zeros_like(fill), a, colors) if recolors else x
     signs = torch.stack([1 - 2 * turned.float() for turned in over], 1)  # (B, 2)
-    return moved(x, fill, affine_maps(a, draws) * signs[:, :, None])
+    apart = _moved_apart(x, fill, affine_maps(a, places) * signs[:, :, None])
+    return _recolored(apart, fill, a, colors) if recolors else apart.add_(fill)
 
 
 def moved(x: torch.Tensor, fill: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
     """(B, C, S, S) resampled at the places of ``theta`` (B, 2, 3); ``fill`` (B, C, 1, 1) where it leaves the picture."""
-    return F.grid_sample(x - fill, sampling_grid(theta, x.shape[2]), mode="bilinear", padding_mode="zeros", align_corners=False) + fill
+    return _moved_apart(x, fill, theta).add_(fill)
+
+
+def _moved_apart(x: torch.Tensor, fill: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+    """`moved`, less ``fill``."""
+    return F.grid_sample(x - fill, sampling_grid(theta, x.shape[2]), mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def sampling_grid(theta: torch.Tensor, side_px: int) -> torch.Tensor:
-    """(B, 2, 3) → (B, S, S, 2): torch's ``affine_grid`` by broadcasting, which takes a tenth of its time on a CPU."""
+    """(B, 2, 3) → (B, S, S, 2): torch's ``affine_grid`` as one matrix product, which takes a third of its time on a CPU."""
     place = (torch.arange(side_px, device=theta.device) + 0.5) * (2 / side_px) - 1
-    theta = theta[:, :, :, None, None]
-    return torch.stack([theta[:, i, 0] * place + (theta[:, i, 1] * place[:, None] + theta[:, i, 2]) for i in (0, 1)], 3)
+    right, down = place.expand(side_px, side_px), place[:, None].expand(side_px, side_px)
+    places = torch.stack([right, down, torch.ones_like(right)], 2).flatten(0, 1)  # (S * S, 3)
+    return (places @ theta.transpose(1, 2)).view(len(theta), side_px, side_px, 2)
 
 
 def affine_maps(a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
@@ -65,17 +73,20 @@ def affine_maps(a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
                         torch.stack([sin / high, (shear * sin + cos) / high, down], 1)], 1)
 
 
-def _recolored(x: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
-    """``draws`` (3, B) in [-1, 1]."""
-    if not (a.brightness or a.contrast or a.saturation):
-        return x
-    brightness, contrast, saturation = (1 + strength * draw[:, None, None, None]
+def _recolored(apart: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
+    """Brightness, contrast and saturation of ``apart`` + ``fill``. Each is linear in the channels of a pixel, given the picture's mean: one small
+    matrix per picture does all of it in one pass. ``draws`` (3, B) in [-1, 1]."""
+    channels = apart.shape[1]
+    brightness, contrast, saturation = (1 + strength * draw[:, None, None]
                                         for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws, strict=True))
-    gray = luma(x)
-    middle = gray.mean((2, 3), keepdim=True)
-    # (middle + (gray + (x - gray) * saturation - middle) * contrast) * brightness, its terms gathered so that few passes remain
+    fill = fill.flatten(2)  # (B, C, 1)
+    light = torch.tensor([LUMA if channels == len(LUMA) else [1.0] * channels], device=apart.device)  # (1, C)
+    middle = light @ (apart.mean((2, 3))[:, :, None] + fill)  # (B, 1, 1)
+    # (middle + (gray + (x - gray) * saturation - middle) * contrast) * brightness, its terms gathered
     both = brightness * contrast
-    return (x * (both * saturation) + (gray * (both * (1 - saturation)) + middle * (brightness - both))).clamp_(0, 1)
+    matrix = both * (saturation * torch.eye(channels, device=apart.device) + (1 - saturation) * light)  # (B, C, C)
+    offset = matrix @ fill + middle * (brightness - both)
+    return torch.baddbmm(offset, matrix, apart.flatten(2)).clamp_(0, 1).view_as(apart)
 
 
 def luma(x: torch.Tensor) -> torch.Tensor:

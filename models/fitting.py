@@ -250,7 +250,7 @@ def _step(t: Training, forward: Forward, batch: np.ndarray, rng: np.random.Gener
     x, targets = augmented(as_input(x[rows]), fill[rows].float() / 255, targets, t.p.augmentation, rng)
     while True:
         try:
-            loss = _gradients(t, forward, x.contiguous(memory_format=torch.channels_last), targets)
+            loss = _gradients(t, forward, x, targets)
             break
         except torch.OutOfMemoryError as error:
             if len(batch) < 2 * MIN_PART * t.parts:

@@ -22,8 +22,7 @@ def looked_at(member: Member, p: CnnParameters, n_classes: int, pictures: Pictur
     parts = [np.empty((0, 1, 1), np.float32)]
     for start in range(0, len(pictures.rows), CHUNK):
         own = np.arange(start, min(start + CHUNK, len(pictures.rows)))
-        x = as_input(sized_tiles(pictures.take(own), p.size, p.gray, torch.device("cpu")))
-        x = (x - network.mean) / network.deviation
+        x = network.scaled(as_input(sized_tiles(pictures.take(own), p.size, p.gray, torch.device("cpu"))))
         stages = list(network.body.stages)  # type: ignore[arg-type]
         for stage in stages[:STAGE + 1]:
             x = stage(x)

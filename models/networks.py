@@ -31,11 +31,31 @@ class Scaled(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, S, S) in [0, 1] → (B, n_classes) logits."""
-        return self.body((x - self.mean) / self.deviation)
+        return self.body(self.scaled(x))
+
+    def scaled(self, x: torch.Tensor) -> torch.Tensor:
+        """What the body sees, in one pass over the pictures."""
+        return torch.addcmul(-self.mean / self.deviation, x, 1 / self.deviation)
 
     def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, S, S) in [0, 1] → what each stage of ``scratch`` found."""
-        return self.body.pooled((x - self.mean) / self.deviation)  # type: ignore[operator]
+        return self.body.pooled(self.scaled(x))  # type: ignore[operator]
+
+
+class Patches(nn.Module):
+    """``nn.PixelUnshuffle`` into the layout and the precision that the convolution behind it wants: a third of its time on a CPU."""
+
+    def __init__(self, patch_px: int) -> None:
+        super().__init__()
+        self.patch_px = patch_px
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, S, S) → (B, C * patch * patch, S / patch, S / patch), channels last."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # before it is copied about, not after
+        b, c, side, patch = *x.shape[:3], self.patch_px
+        x = x.view(b, c, side // patch, patch, side // patch, patch).permute(0, 1, 3, 5, 2, 4)
+        return x.reshape(b, c * patch**2, side // patch, side // patch).contiguous(memory_format=torch.channels_last)
 
 
 class Residual(nn.Module):
@@ -130,7 +150,7 @@ def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: 
 def scratch(n_classes: int, width: int, channels: int = 3, patch_px: int = 2) -> Staged:
     """Stem of ``width`` / 2 channels on patches of ``patch_px`` pixels a side, then three stages, each at half the side of the one before."""
     wide = (width, int(2.5 * width), 5 * width)
-    stages: list[nn.Module] = [nn.Sequential(nn.PixelUnshuffle(patch_px), _convolution(patch_px**2 * channels, width // 2, 3), nn.ReLU())]
+    stages: list[nn.Module] = [nn.Sequential(Patches(patch_px), _convolution(patch_px**2 * channels, width // 2, 3), nn.ReLU())]
     for inputs, outputs in zip((width // 2, *wide), wide, strict=False):
         stages.append(nn.Sequential(nn.MaxPool2d(2), _convolution(inputs, outputs, 3), nn.ReLU(), Residual(outputs)))
     return _he(Staged(stages, wide[-1], n_classes))

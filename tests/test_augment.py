@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.augment import affine_maps, augmented, luma
+from models.augment import affine_maps, augmented, luma, sampling_grid
 from models.losses import class_priors, label_weights, loss_of
 from models.recipes import Augmentation, CnnParameters
 from models.tensors import border_colors
@@ -63,6 +63,28 @@ def test_what_is_uncovered_has_the_border_colour() -> None:
     assert torch.allclose(change(a, x=plain)[0], plain, atol=1e-6)
     theta = affine_maps(replace(NOTHING, shift=1.0), torch.tensor([[0.0], [0.0], [0.0], [0.0], [1.0], [0.0]]))
     assert theta[0].tolist() == [[1, 0, 2], [0, 1, 0]]  # a whole picture to the side: nothing of it is left
+
+
+def test_places_are_torchs() -> None:
+    """Where pixels are looked for is what torch's own ``affine_grid`` says."""
+    theta = affine_maps(Augmentation(rotation=40.0, shift=0.3, shear=0.4, zoom=0.5), 2 * torch.rand(6, 5) - 1)
+    torch.testing.assert_close(sampling_grid(theta, 16), torch.nn.functional.affine_grid(theta, [5, 3, 16, 16], align_corners=False))
+
+
+@given(seed=st.integers(0, 1000), moves=st.booleans(), gray=st.booleans())
+@settings(max_examples=20)
+def test_colours_change_after_the_move_one_step_behind_the_other(seed: int, moves: bool, gray: bool) -> None:
+    """What one matrix per picture does is saturation, then contrast around the picture's mean, then brightness, of the moved picture."""
+    places = replace(NOTHING, rotation=40.0, shift=0.3) if moves else NOTHING
+    a = replace(places, brightness=0.5, contrast=0.5, saturation=0.9)
+    pictures, fill = (PICTURES[:, :1], FILL[:, :1]) if gray else (PICTURES, FILL)
+    x, _ = augmented(pictures, fill, TARGETS, places, np.random.default_rng(seed))
+    brightness, contrast, saturation = (1 + strength * (2 * draw - 1)[:, None, None, None] for strength, draw in zip(
+        (0.5, 0.5, 0.9), torch.from_numpy(np.random.default_rng(seed).random((16, 6), np.float32)[8:11]), strict=True))
+    x = luma(x) + (x - luma(x)) * saturation
+    middle = luma(x).mean((2, 3), keepdim=True)
+    wanted = ((middle + (x - middle) * contrast) * brightness).clamp(0, 1)
+    torch.testing.assert_close(augmented(pictures, fill, TARGETS, a, np.random.default_rng(seed))[0], wanted, atol=1e-5, rtol=0)
 
 
 @given(seed=st.integers(0, 1000), alpha=st.floats(0.05, 3), way=st.sampled_from(["mixup", "cutmix"]))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.networks import AdaptiveMean, Residual, camp, make_network, parameter_count, resnet50, scratch, vgg16
+from models.networks import AdaptiveMean, Patches, Residual, camp, make_network, parameter_count, resnet50, scratch, vgg16
 from models.recipes import ARCHITECTURES
 
 
@@ -33,6 +33,26 @@ def test_an_adaptive_mean_is_torchs(shape: tuple[int, int]) -> None:
     ours, oracle = AdaptiveMean(7)(x), torch.nn.functional.adaptive_avg_pool2d(x, 7)
     torch.testing.assert_close(ours, oracle)
     torch.testing.assert_close(*(torch.autograd.grad((y * weights).sum(), x)[0] for y in (ours, oracle)))
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_patches_are_torchs_pixel_unshuffle(patch: int, layout: torch.memory_format) -> None:
+    """The same numbers, in the layout that convolutions like; where products are in bfloat16, in it."""
+    x = torch.rand(2, 3, 8, 8).contiguous(memory_format=layout)
+    ours = Patches(patch)(x)
+    assert torch.equal(ours, torch.nn.PixelUnshuffle(patch)(x))
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Patches(patch)(x), ours.to(torch.bfloat16))
+
+
+def test_a_network_sees_pictures_less_their_mean_in_deviations() -> None:
+    """(x - mean) / deviation, per channel."""
+    network = make_network("scratch", 2, 16, 8, 3)
+    network.mean, network.deviation = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
+    x = torch.rand(4, 3, 16, 16)
+    torch.testing.assert_close(network.scaled(x), (x - network.mean) / network.deviation)
 
 
 def test_camp_is_row_a8() -> None:
