@@ -11,7 +11,7 @@ against 56 % for bags of words and 75 % for a network, TU-Berlin; research note 
 
 import warnings
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -36,37 +36,42 @@ LOG_FLOOR = -30.0  # of a share: smaller ones are subnormal numbers, on which a 
 SAMPLES_PER_TILE = 24
 
 
+class Layout(NamedTuple):
+    """Where pieces lie. Cells of all sizes are the rows of one table: size by size, row by row of the tile."""
+
+    cells: np.ndarray  # (pieces, 16): rows of that table
+    centres: np.ndarray  # (pieces, 2) in [-0.5, 0.5]
+    area: np.ndarray  # (pieces,) px
+
+
 def gradient_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(128, 128, 3) uint8 → (n, 128) float32 unit vectors and their centres (n, 2) in [-0.5, 0.5]; n = 0 for a flat tile."""
     gray = cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)
     base = gradient_sums(gray, BASE_PX, _signed_bins(), ORIENTATIONS).astype(np.float32)  # (32, 32, 8)
-    pieces, centres = [], []
-    for size in CELL_SIZES:
-        d, centre = _pieces(_summed(base, size), size)
-        total = d.sum(axis=1)
-        kept = total > QUIET_GRADIENT * (GRID * size * BASE_PX) ** 2
-        pieces.append(np.sqrt(d[kept] / total[kept, None]))
-        centres.append(centre[kept])
-    return np.concatenate(pieces), np.concatenate(centres)
+    cells = [_summed(base, size) for size in CELL_SIZES]
+    total = _piece_sums([np.einsum("ijc->ij", cell) for cell in cells])
+    kept = total > QUIET_GRADIENT * _layout().area
+    pieces = _pieces([np.sqrt(cell) for cell in cells], kept)  # roots of few cells, not of many pieces
+    pieces /= np.sqrt(total[kept])[:, None]
+    return pieces, _layout().centres[kept]
 
 
 def color_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(128, 128, 3) uint8 → (n, 96) float32 in [0, 1]: mean and deviation of L, a, b in 4 x 4 cells; centres as above."""
-    lab = cv2.cvtColor(tile, cv2.COLOR_RGB2LAB).astype(np.float32) / 255
+    lab = cv2.cvtColor(tile, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab *= np.float32(1 / 255)
     small = (BASE_CELLS, BASE_CELLS)
     base = np.concatenate([cv2.resize(lab, small, interpolation=cv2.INTER_AREA),
                            cv2.resize(lab * lab, small, interpolation=cv2.INTER_AREA)], axis=2)  # (32, 32, 6)
-    pieces, centres = [], []
+    cells = []
     for size in CELL_SIZES:
-        moments = _summed(base, size) / size**2
-        mean, square = moments[..., :3], moments[..., 3:]
-        d, centre = _pieces(np.concatenate([mean, np.sqrt(np.maximum(square - mean * mean, 0))], axis=2), size)
-        cell_means = d.reshape(len(d), GRID**2, 6)[:, :, :3]
-        variance = np.einsum("ngc,ngc->nc", cell_means, cell_means) / GRID**2 - (np.einsum("ngc->nc", cell_means) / GRID**2) ** 2
-        kept = variance.max(axis=1) > QUIET_COLOR**2
-        pieces.append(d[kept])
-        centres.append(centre[kept])
-    return np.concatenate(pieces), np.concatenate(centres)
+        moments = _summed(base, size) * np.float32(1 / size**2)
+        moments[..., 3:] = np.sqrt(np.maximum(moments[..., 3:] - moments[..., :3] ** 2, 0))
+        cells.append(moments)
+    means = [cell[..., :3] for cell in cells]
+    variance = _piece_sums([mean * mean for mean in means]) / GRID**2 - (_piece_sums(means) / GRID**2) ** 2
+    kept = variance.max(axis=1) > QUIET_COLOR**2
+    return _pieces(cells, kept), _layout().centres[kept]
 
 
 DESCRIPTORS = {"gradient": gradient_descriptors, "color": color_descriptors}
@@ -115,17 +120,20 @@ class FisherEncoder(Prepares):
         k, d = self.means_.shape
         if len(descriptors) == 0:
             return np.zeros(2 * k * d, np.float32)
-        points = np.hstack([(descriptors - self.mean_) @ self.axes_, centres])  # (n, d)
-        both = np.hstack([points * points, points])  # (n, 2d)
-        linear, constant = self._quadratic
-        log_density = both @ linear + constant  # (n, k)
-        log_density -= log_density.max(axis=1, keepdims=True)
-        share = np.exp(np.maximum(log_density, LOG_FLOOR, out=log_density), out=log_density)
-        share /= share.sum(axis=1, keepdims=True)
-        mass = share.sum(axis=0)[:, None]  # (k, 1)
-        sums = share.T @ both  # (k, 2d)
-        squares, firsts = sums[:, :d], sums[:, d:]
-        scale = len(points) * np.sqrt(self.weights_)[:, None]
+        n = len(descriptors)
+        points = np.empty((2 * d + 1, n), np.float32)  # a column per piece: squares, the point itself, 1; what is done to pieces goes along rows
+        np.matmul(self.axes_.T, descriptors.T, out=points[d:2 * d - 2])
+        points[d:2 * d - 2] -= self._projected_mean
+        points[2 * d - 2:2 * d] = centres.T
+        np.square(points[d:2 * d], out=points[:d])
+        points[2 * d] = 1
+        share = self._log_density @ points  # (k, n)
+        share -= share.max(axis=0)
+        np.exp(np.maximum(share, LOG_FLOOR, out=share), out=share)
+        share /= share.sum(axis=0)
+        sums = (points @ share.T).T
+        squares, firsts, mass = sums[:, :d], sums[:, d:2 * d], sums[:, 2 * d:]
+        scale = n * np.sqrt(self.weights_)[:, None]
         by_mean = (firsts - mass * self.means_) / np.sqrt(self.variances_) / scale
         by_variance = ((squares - 2 * self.means_ * firsts + mass * self.means_**2) / self.variances_ - mass) / (np.sqrt(2) * scale)
         vector = np.concatenate([by_mean.ravel(), by_variance.ravel()])
@@ -133,12 +141,15 @@ class FisherEncoder(Prepares):
         return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
 
     @cached_property
-    def _quadratic(self) -> tuple[np.ndarray, np.ndarray]:
-        """The mixture's log densities as a linear map of [x², x] (2d, k) and a constant (k,)."""
+    def _projected_mean(self) -> np.ndarray:
+        return (self.mean_ @ self.axes_)[:, None]
+
+    @cached_property
+    def _log_density(self) -> np.ndarray:
+        """(k, 2d + 1) float32: the mixture's log densities as a linear map of [x², x, 1]."""
         precision = 1 / self.variances_
-        linear = np.vstack([-0.5 * precision.T, (self.means_ * precision).T])
         constant = np.log(self.weights_) - 0.5 * (np.log(self.variances_) + self.means_**2 * precision).sum(axis=1)
-        return linear, constant
+        return np.hstack([-0.5 * precision, self.means_ * precision, constant[:, None]])
 
 
 def fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -186,15 +197,34 @@ def _summed(base: np.ndarray, size: int) -> np.ndarray:
     return np.sum([rows[:, j:j + places] for j in range(size)], axis=0)
 
 
-def _pieces(cells: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cells (m, m, c) → pieces (n, 16 * c) at every `STRIDES`-th base cell, and their centres (n, 2)."""
-    stride = STRIDES[size]
-    reach = len(cells) - (GRID - 1) * size
-    grid = np.stack([cells[i * size:i * size + reach:stride, j * size:j * size + reach:stride] for i in range(GRID) for j in range(GRID)], axis=2)
-    return grid.reshape(grid.shape[0] ** 2, -1), _centres(grid.shape[0], size)
+def _piece_sums(cells: list[np.ndarray]) -> np.ndarray:
+    """Maps (m, m, …) of the cells of each size → (pieces, …): the sum over each piece's 4 x 4 cells, by rows and columns."""
+    sums = []
+    for size, own in zip(CELL_SIZES, cells, strict=True):
+        starts = range(0, GRID * size, size)
+        places = slice(0, len(own) - (GRID - 1) * size, STRIDES[size])
+        rows = np.sum([own[i:][places] for i in starts], axis=0)
+        sums.append(np.sum([rows[:, i:][:, places] for i in starts], axis=0).reshape(-1, *own.shape[2:]))
+    return np.concatenate(sums)
+
+
+def _pieces(cells: list[np.ndarray], kept: np.ndarray) -> np.ndarray:
+    """Maps (m, m, c) of the cells of each size → (n, 16 * c): the cells of the pieces ``kept`` (pieces,) bool, one behind the other."""
+    channels = cells[0].shape[2]
+    table = np.concatenate([own.reshape(-1, channels) for own in cells])
+    return table.take(_layout().cells[kept], axis=0).reshape(-1, GRID**2 * channels)
 
 
 @cache
-def _centres(places: int, size: int) -> np.ndarray:
-    middle = (np.arange(places, dtype=np.float32) * STRIDES[size] + GRID * size / 2) / BASE_CELLS - 0.5
-    return np.stack(np.meshgrid(middle, middle, indexing="ij"), axis=-1).reshape(-1, 2)
+def _layout() -> Layout:
+    cells, centres, area, first = [], [], [], 0
+    for size in CELL_SIZES:
+        places = BASE_CELLS - size + 1
+        start = np.arange(0, places - (GRID - 1) * size, STRIDES[size])
+        row, column = (grid.reshape(-1, 1) for grid in np.meshgrid(start, start, indexing="ij"))
+        i, j = (grid.ravel() * size for grid in np.meshgrid(np.arange(GRID), np.arange(GRID), indexing="ij"))
+        cells.append(first + (row + i) * places + column + j)
+        centres.append(((np.hstack([row, column]) + GRID * size / 2) / BASE_CELLS - 0.5).astype(np.float32))
+        area.append(np.full(len(row), (GRID * size * BASE_PX) ** 2))
+        first += places**2
+    return Layout(np.concatenate(cells), np.concatenate(centres), np.concatenate(area))
