@@ -6,6 +6,7 @@ import platform
 import shlex
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,11 +19,12 @@ from features.errors import ScratchworkError
 
 @contextmanager
 def whole_file(file: Path) -> Iterator[Path]:
-    """A temporary path beside ``file``; what the caller writes there takes the place of ``file`` if the block ends well.
+    """A temporary path beside ``file``; what the caller writes there takes the place of ``file`` if the block ends well. Two that write the same
+    file at one time have a path each: the later one's content stays.
 
     Raises `ScratchworkError` as `disk_trouble` does.
     """
-    fresh = file.with_name(file.name + ".tmp")
+    fresh = file.with_name(f"{file.name}.{threading.get_native_id()}.tmp")
     with disk_trouble(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import cli
 from features.errors import ScratchworkError
-from features.files import alone_in
+from features.files import alone_in, whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLDER = """
@@ -33,6 +34,24 @@ def held_elsewhere(folder: Path) -> Iterator[subprocess.Popen]:
             yield holder
         finally:
             holder.kill()
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    """Whoever ends last is what stays, whole, and nothing else is left."""
+    file, met = tmp_path / "결과.json", threading.Barrier(2)
+
+    def write(text: str) -> None:
+        with whole_file(file) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+            met.wait()
+            assert fresh.read_text(encoding="utf-8") == text
+
+    other = threading.Thread(target=write, args=["of the other" * 1000])
+    other.start()
+    write("own")
+    other.join()
+    assert file.read_text(encoding="utf-8") in ("own", "of the other" * 1000)
+    assert [found.name for found in tmp_path.iterdir()] == ["결과.json"]
 
 
 def test_the_second_run_is_told_of_the_first(tmp_path: Path) -> None:
