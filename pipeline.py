@@ -52,7 +52,7 @@ from features.files import alone_in, disk_trouble, whole_file
 from features.images import read_pixels, too_large
 from features.processes import in_processes
 from features.quality import Quality, qualities_of
-from features.scan import DEMO_MARKER, Scan, label_of, natural_order, scan_folder
+from features.scan import DEMO_MARKER, Scan, label_codes, label_of, natural_order, scan_folder
 from features.store import FeatureStore
 from models.artifacts import load_model, read_card, save_model, settings_card, versions, write_json
 from models.evaluation import metrics
@@ -316,7 +316,7 @@ class LearningData:
     @property
     def codes(self) -> np.ndarray:
         """(n,) int: positions in ``classes``."""
-        return self.kept["label"].map({label: code for code, label in enumerate(self.classes)}).to_numpy(int)
+        return label_codes(self.kept["label"], self.classes)
 
     @property
     def examples(self) -> Examples:

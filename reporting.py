@@ -22,6 +22,7 @@ from cleaning.photos import EVIDENCE_COLUMNS, photo_scores
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import feature_names
+from features.scan import label_codes
 from models import MODELS
 from models.artifacts import read_card, versions
 from models.evaluation import metrics
@@ -278,8 +279,7 @@ def _errors(workspace: Workspace, model: ModelFacts) -> pd.DataFrame | None:
     table = judged_part(model).table
     wrong = table[table["label"] != table["predicted"]]
     proba = wrong[[PROBABILITY + label for label in model.classes]].to_numpy(float)
-    position = {label: i for i, label in enumerate(model.classes)}
-    true, said = (wrong[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+    true, said = (label_codes(wrong[column], model.classes) for column in ("label", "predicted"))
     rows = np.arange(len(wrong))
     return pd.DataFrame({"true": wrong["label"], "predicted": wrong["predicted"], "p_true": proba[rows, true], "p_predicted": proba[rows, said],
                          "sha256": wrong["sha256"]})

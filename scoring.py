@@ -22,7 +22,7 @@ from cleaning.photos import photo_scores
 from features.errors import ScratchworkError
 from features.extract import Request, extract
 from features.families import feature_names
-from features.scan import scan_folder
+from features.scan import label_codes, scan_folder
 from models import MODELS
 from models.artifacts import load_model, read_card, write_json
 from models.comparison import JUDGED_COLUMNS
@@ -79,9 +79,8 @@ class Predictions:
 
     def judged(self, which: np.ndarray) -> Judged:
         """For intervals; ``which`` (n,) bool, of known labels."""
-        position = {label: i for i, label in enumerate(self.classes)}
         part = self.table[which]
-        codes, chosen = (part[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+        codes, chosen = (label_codes(part[column], self.classes) for column in ("label", "predicted"))
         return Judged(codes, chosen, -np.log(self.proba[which, codes]), part["group"].to_numpy(str))
 
 
@@ -198,8 +197,7 @@ def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions
         raise ScratchworkError(f"--errors: the pictures that {model_file} learned from are not in {workspace.artifacts / 'cache'}; run python "
                                "cli.py features on them first")
     table = found.table[wrong]
-    position = {label: i for i, label in enumerate(found.classes)}
-    true, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+    true, chosen = (label_codes(table[column], found.classes) for column in ("label", "predicted"))
     pictures, training = pictures_of(workspace, table["sha256"]), pictures_of(workspace, learned["sha256"])
     near = neighbours(model, pictures, training, workspace.jobs)
     near_labels = learned["label"].to_numpy(object)[near.positions]
@@ -333,8 +331,7 @@ def with_group(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
 def judged_of(table: pd.DataFrame, classes: list[str]) -> Judged:
     """For intervals: ``label``, ``predicted``, ``group`` and a probability per class."""
-    position = {label: i for i, label in enumerate(classes)}
-    codes, chosen = (table[column].map(position).to_numpy(int) for column in ("label", "predicted"))
+    codes, chosen = (label_codes(table[column], classes) for column in ("label", "predicted"))
     proba = table[[PROBABILITY + label for label in classes]].to_numpy(float)
     return Judged(codes, chosen, -np.log(np.maximum(proba[np.arange(len(codes)), codes], 1e-300)), table["group"].to_numpy(str))
 

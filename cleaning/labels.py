@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 
+from features.scan import label_codes
+
 MIN_PICTURES = 10  # of a label: with fewer, its probabilities are guesses
 SUSPECT_PRECISION = 0.5  # more of the list are wrong than right
 SHORTEST_LIST = 10  # of fewer pictures nothing is said
@@ -34,8 +36,7 @@ class LabelCheck(NamedTuple):
 def label_table(paths: pd.Index, labels: np.ndarray, proba: np.ndarray, classes: list[str]) -> tuple[pd.DataFrame, list[str]]:
     """`check_labels` of n ``paths`` with ``labels`` (n,): columns ``score``, ``suggested`` (a label), ``proba``, ``precision``, ``wrong``;
     and the labels that were not judged."""
-    position = {label: code for code, label in enumerate(classes)}
-    check = check_labels(np.array([position[label] for label in labels.tolist()]), proba)
+    check = check_labels(label_codes(labels, classes), proba)
     table = pd.DataFrame({"score": check.score, "suggested": [classes[code] for code in check.suggested], "proba": check.proba,
                           "precision": check.precision, "wrong": check.wrong}, index=paths)
     return table, [classes[code] for code in check.small]

@@ -9,9 +9,11 @@ import re
 import stat
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from features.errors import ScratchworkError
@@ -58,6 +60,12 @@ def label_of(path: str) -> str:
 def natural_order(labels: list[str]) -> list[str]:
     """Distinct labels with numbers in counting order: ``L2_3`` before ``L2_10``. The position is the class id."""
     return sorted(set(labels), key=_natural_key)
+
+
+def label_codes(labels: Iterable[str], classes: Sequence[str]) -> np.ndarray:
+    """(n,) int: the position of each of n labels in ``classes``, which must hold them all."""
+    position = {label: code for code, label in enumerate(classes)}
+    return np.array([position[label] for label in labels], dtype=int)
 
 
 def _natural_key(label: str) -> tuple[list[tuple[int, int | str]], str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from features.scan import label_codes
 from models.intervals import LEVEL, Judged, difference, interval, point, resampled
 
 METRICS = ("macro_f1", "micro_f1", "log_loss")
@@ -105,7 +106,6 @@ def _over_runs(values: Sequence[float]) -> tuple[float, float]:
 def _as_judged(*tables: pd.DataFrame) -> tuple[list[Judged], int]:
     """Models on the same pictures, in the groups of the first, and how many classes there are."""
     classes = sorted(set().union(*(table[column] for table in tables for column in ("label", "predicted"))))
-    position = {label: code for code, label in enumerate(classes)}
     groups = tables[0]["group"].to_numpy(str)
-    return [Judged(table["label"].map(position).to_numpy(int), table["predicted"].map(position).to_numpy(int), table["loss"].to_numpy(float), groups)
+    return [Judged(label_codes(table["label"], classes), label_codes(table["predicted"], classes), table["loss"].to_numpy(float), groups)
             for table in tables], len(classes)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from features.scan import label_codes
 from models.classifier import PictureClassifier
 from models.pictures import Pictures
 
@@ -60,8 +61,7 @@ def error_table(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, cla
     ``truth``, ``predicted`` (n,) labels and ``proba`` (n, n_classes); ``parts``: name → what a part of the model says (n, n_classes);
     ``reasons`` (n,): what spoke for the wrong label; ``near_labels`` (n, k); ``content_px`` (n,): side of the drawing; ``photo`` (n,) bool.
     """
-    position = {label: i for i, label in enumerate(classes)}
-    rows, true, wrong = np.arange(len(truth)), np.array([position[t] for t in truth]), np.array([position[t] for t in predicted])
+    rows, true, wrong = np.arange(len(truth)), label_codes(truth, classes), label_codes(predicted, classes)
     table = pd.DataFrame({"true": truth, "predicted": predicted, "p_true": proba[rows, true], "p_predicted": proba[rows, wrong]})
     for name, said in parts.items():
         table[f"{name}_says"] = np.array(classes, dtype=object)[said.argmax(1)]

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from features.errors import ScratchworkError
+from features.scan import label_codes
 from models.decision import log_softmax
 
 CALIBRATION_BINS = 15
@@ -30,10 +31,9 @@ def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
     per_class = {label: {"precision": float(p), "recall": float(r), "f1": float(f) if label in met else None, "support": int(s)}
                  for label, p, r, f, s in zip(classes, *each, strict=True)}
     average = {how: float(f1_score(truth, predicted, average=how, zero_division=0.0)) for how in ("macro", "micro", "weighted")}
-    position = {label: i for i, label in enumerate(classes)}
     return {"macro_f1": average["macro"], "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"],
             "weighted_f1": average["weighted"], "accuracy": float((truth == predicted).mean()),
-            "log_loss": float(log_loss([position[label] for label in truth], proba, labels=range(len(classes)))),
+            "log_loss": float(log_loss(label_codes(truth, classes), proba, labels=range(len(classes)))),
             "n": len(truth), "per_class": per_class}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from features.scan import label_codes
 from models.evaluation import calibration, confusion, top_confusions
 from reports.charts import Axis, Line, Row, bar, linear_axis, lines, reliability, rows, whisker
 from reports.report_texts import Texts
@@ -218,10 +219,10 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
         order = np.argsort(-_probability(table, "predicted"), kind="stable")
         table = table.iloc[order]
         p_true, p_predicted = _probability(table, "label"), _probability(table, "predicted")
-        position = {label: i for i, label in enumerate(model.classes)}
+        codes = [label_codes(table[column], model.classes) for column in ("label", "predicted")]
         cells: dict[str, list[list[str]]] = {}
         for i, (path, sha, true, predicted) in enumerate(zip(table.index, table["sha256"], table["label"], table["predicted"], strict=True)):
-            own = cells.setdefault(f"{position[true]},{position[predicted]}", [])
+            own = cells.setdefault(f"{codes[0][i]},{codes[1][i]}", [])
             if len(own) < max(1, int((CELL_RIGHT if true == predicted else CELL_WRONG) * min(1, share))):
                 own.append([album.add(sha), str(path), f"{p_true[i]:.0%}", f"{p_predicted[i]:.0%}"])
         found[part.name] = cells
@@ -238,8 +239,8 @@ def _wanted(part: Part) -> int:
 def _probability(table: pd.DataFrame, column: str) -> np.ndarray:
     """(n,): what was said of the label in a column."""
     names = [name for name in table.columns if name.startswith(PROBABILITY)]
-    position = {name.removeprefix(PROBABILITY): i for i, name in enumerate(names)}
-    return table[names].to_numpy(float)[np.arange(len(table)), table[column].map(position).to_numpy(int)]
+    codes = label_codes(table[column], [name.removeprefix(PROBABILITY) for name in names])
+    return table[names].to_numpy(float)[np.arange(len(table)), codes]
 
 
 def _confusions(part: Part, album: Album, t: Texts) -> list[dict[str, Any]]:
