@@ -3,6 +3,7 @@
 import ast
 import configparser
 import json
+import os
 import re
 import subprocess
 import sys
@@ -229,3 +230,22 @@ def test_the_readme_tree_names_nothing_else() -> None:
     """Every folder and file in the README's tree exists."""
     named = [Path(folder) / name for folder, names in tree_paths().items() for name in ("", *names)]
     assert [str(path) for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("module", ["pipeline", "experiment", "reviewing", "models.lgbm", "models.stack", "cleaning.labels", "reports.evaluation"])
+def test_threads_that_wait_sleep_before_any_of_them_is_there(module: str) -> None:
+    """Whatever is imported first, the setting is made when the first library with OpenMP threads comes; a user's own setting stays."""
+    watch = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("lightgbm", "torch", "sklearn"):
+            print(name, os.environ.get("OMP_WAIT_POLICY"))
+sys.meta_path.insert(0, Watch())
+import {module}
+print("all", os.environ.get("OMP_WAIT_POLICY"))
+"""
+    for own, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | ({"OMP_WAIT_POLICY": own} if own else {})
+        said = subprocess.run([sys.executable, "-c", watch], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout.split()
+        assert set(said[1::2]) == {expected}
