@@ -10,7 +10,7 @@ against 56 % for bags of words and 75 % for a network, TU-Berlin; research note 
 """
 
 import warnings
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -63,14 +63,13 @@ def color_descriptors(tile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     small = (BASE_CELLS, BASE_CELLS)
     base = np.concatenate([cv2.resize(lab, small, interpolation=cv2.INTER_AREA),
                            cv2.resize(lab * lab, small, interpolation=cv2.INTER_AREA)], axis=2)  # (32, 32, 6)
-    cells = []
-    for size in CELL_SIZES:
-        moments = _summed(base, size) * np.float32(1 / size**2)
-        moments[..., 3:] = np.sqrt(np.maximum(moments[..., 3:] - moments[..., :3] ** 2, 0))
-        cells.append(moments)
-    means = [cell[..., :3] for cell in cells]
-    variance = _piece_sums([mean * mean for mean in means]) / GRID**2 - (_piece_sums(means) / GRID**2) ** 2
-    kept = variance.max(axis=1) > QUIET_COLOR**2
+    moments = [_summed(base, size) * np.float32(1 / size**2) for size in CELL_SIZES]
+    means = [cell[..., :3] for cell in moments]
+    squares = [mean * mean for mean in means]
+    cells = [np.concatenate([mean, np.sqrt(np.maximum(cell[..., 3:] - square, 0))], axis=2)
+             for cell, mean, square in zip(moments, means, squares, strict=True)]
+    variance = _piece_sums(squares) / GRID**2 - (_piece_sums(means) / GRID**2) ** 2
+    kept = np.logical_or.reduce((variance > QUIET_COLOR**2).T)
     return _pieces(cells, kept), _layout().centres[kept]
 
 
@@ -131,14 +130,12 @@ class FisherEncoder(Prepares):
         share -= share.max(axis=0)
         np.exp(np.maximum(share, LOG_FLOOR, out=share), out=share)
         share /= share.sum(axis=0)
-        sums = (points @ share.T).T
+        sums = share @ points.T
         squares, firsts, mass = sums[:, :d], sums[:, d:2 * d], sums[:, 2 * d:]
-        scale = n * np.sqrt(self.weights_)[:, None]
-        by_mean = (firsts - mass * self.means_) / np.sqrt(self.variances_) / scale
-        by_variance = ((squares - 2 * self.means_ * firsts + mass * self.means_**2) / self.variances_ - mass) / (np.sqrt(2) * scale)
-        vector = np.concatenate([by_mean.ravel(), by_variance.ravel()])
-        vector = np.sign(vector) * np.sqrt(np.abs(vector))
-        return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+        by_mean, shift, by_square, by_first, by_mass = self._gradients
+        vector = np.concatenate([by_mean * firsts - shift * mass, by_square * squares - by_first * firsts + by_mass * mass], axis=None)
+        size = np.abs(vector)
+        return np.copysign(np.sqrt(size / max(float(size.sum()), 1e-24)), vector)  # of length 1, how many pieces there are does not matter
 
     @cached_property
     def _projected_mean(self) -> np.ndarray:
@@ -150,6 +147,15 @@ class FisherEncoder(Prepares):
         precision = 1 / self.variances_
         constant = np.log(self.weights_) - 0.5 * (np.log(self.variances_) + self.means_**2 * precision).sum(axis=1)
         return np.hstack([-0.5 * precision, self.means_ * precision, constant[:, None]])
+
+    @cached_property
+    def _gradients(self) -> tuple[np.ndarray, ...]:
+        """What the sums of points, of their squares and of shares are multiplied with, five (k, d) float32: the gradients by means and by
+        variances are linear in them."""
+        weights = np.sqrt(self.weights_)[:, None]
+        by_mean, by_square = 1 / (np.sqrt(self.variances_) * weights), 1 / (np.sqrt(2) * self.variances_ * weights)
+        parts = by_mean, self.means_ * by_mean, by_square, 2 * self.means_ * by_square, (self.means_**2 - self.variances_) * by_square
+        return tuple(part.astype(np.float32) for part in parts)
 
 
 def fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -193,8 +199,8 @@ def _summed(base: np.ndarray, size: int) -> np.ndarray:
     if size == 1:
         return base
     places = BASE_CELLS - size + 1
-    rows = np.sum([base[i:i + places] for i in range(size)], axis=0)
-    return np.sum([rows[:, j:j + places] for j in range(size)], axis=0)
+    rows = _added([base[i:i + places] for i in range(size)])
+    return _added([rows[:, j:j + places] for j in range(size)])
 
 
 def _piece_sums(cells: list[np.ndarray]) -> np.ndarray:
@@ -203,9 +209,14 @@ def _piece_sums(cells: list[np.ndarray]) -> np.ndarray:
     for size, own in zip(CELL_SIZES, cells, strict=True):
         starts = range(0, GRID * size, size)
         places = slice(0, len(own) - (GRID - 1) * size, STRIDES[size])
-        rows = np.sum([own[i:][places] for i in starts], axis=0)
-        sums.append(np.sum([rows[:, i:][:, places] for i in starts], axis=0).reshape(-1, *own.shape[2:]))
+        rows = _added([own[i:][places] for i in starts])
+        sums.append(_added([rows[:, i:][:, places] for i in starts]).reshape(-1, *own.shape[2:]))
     return np.concatenate(sums)
+
+
+def _added(arrays: list[np.ndarray]) -> np.ndarray:
+    """Their sum; ``np.sum`` would copy them into one array first."""
+    return reduce(np.add, arrays)
 
 
 def _pieces(cells: list[np.ndarray], kept: np.ndarray) -> np.ndarray:
