@@ -2,7 +2,8 @@
 
 import os
 
-# Threads of LightGBM, torch and scikit-learn that wait for each other sleep instead of spinning. On a machine that computes something else on all
-# cores, boosting 422 pictures took 135 s with two spinning threads and .3 s with two sleeping ones (docs/lab-notes.md). Their OpenMP runtimes read
-# it when they are loaded, which is after this: every module of the project comes here first.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of LightGBM, torch and scikit-learn that wait for each other spin for a moment only, then sleep. GNU's OpenMP lets them spin 300 times as
+# long: on a machine whose cores are busy with something else, boosting 422 pictures by two threads took 135 s instead of one (docs/lab-notes.md). It
+# reads this when the first of those libraries is loaded; every module of the project comes here before.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -232,20 +232,23 @@ def test_the_readme_tree_names_nothing_else() -> None:
     assert [str(path) for path in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("module", ["pipeline", "experiment", "reviewing", "models.lgbm", "models.stack", "cleaning.labels", "reports.evaluation"])
-def test_threads_that_wait_sleep_before_any_of_them_is_there(module: str) -> None:
+@pytest.mark.parametrize(("module", "own", "expected"), [
+    ("pipeline", {}, "1000"), ("models.stack", {}, "1000"), ("cleaning.labels", {}, "1000"), ("models.lgbm", {"GOMP_SPINCOUNT": "7"}, "7"),
+    ("models.lgbm", {"OMP_WAIT_POLICY": "ACTIVE"}, "None")])
+def test_waiting_threads_sleep_before_any_of_them_is_there(module: str, own: dict[str, str], expected: str) -> None:
     """Whatever is imported first, the setting is made when the first library with OpenMP threads comes; a user's own setting stays."""
     watch = f"""
 import os, sys
+def told(name):
+    print(name, os.environ.get("GOMP_SPINCOUNT"))
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name in ("lightgbm", "torch", "sklearn"):
-            print(name, os.environ.get("OMP_WAIT_POLICY"))
+            told(name)
 sys.meta_path.insert(0, Watch())
 import {module}
-print("all", os.environ.get("OMP_WAIT_POLICY"))
+told("all")
 """
-    for own, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
-        env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | ({"OMP_WAIT_POLICY": own} if own else {})
-        said = subprocess.run([sys.executable, "-c", watch], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout.split()
-        assert set(said[1::2]) == {expected}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    run = subprocess.run([sys.executable, "-c", watch], cwd=ROOT, env=inherited | own, capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()[1::2]) == {expected}
