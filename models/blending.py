@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from features.errors import ScratchworkError
+from features.processes import one_thread
 from models.decision import log_softmax
 
 BLENDS = ("mean", "weighted", "per-class", "stack")
@@ -115,7 +116,8 @@ def _fitted(X: np.ndarray, codes: np.ndarray, models: int, free: np.ndarray, rid
         moved = flat[models:]
         return -z[rows, codes].mean() + ridge * float(moved @ moved), np.concatenate([common, slope[free] + 2 * ridge * moved])
 
-    best = minimize(loss, np.concatenate([start[0], start[1][free]]), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    with one_thread():
+        best = minimize(loss, np.concatenate([start[0], start[1][free]]), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     own = np.zeros(free.shape)
     own[free] = best.x[models:]
     return best.x[:models], own

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from features.hog import every_gradient, gradient_sums
+from features.processes import one_thread
 from features.tile import TILE_PX
 from models.prepared import Prepares
 
@@ -160,20 +160,14 @@ class FisherEncoder(Prepares):
 
 def fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Kind → (len(rows), width) float32 of some tiles, by one thread: the same sums in the same order for any number of processes."""
-    with _products().limit(limits=1):
+    with one_thread():
         return {encoder.kind: np.stack([encoder.encode(tiles[row]) for row in rows]) for encoder in encoders}
 
 
 def sampled_tiles(encoder: FisherEncoder, tiles: np.ndarray, rows: np.ndarray, first: int) -> list[np.ndarray]:
     """`FisherEncoder.sample` of some tiles, numbered from ``first``, by one thread."""
-    with _products().limit(limits=1):
+    with one_thread():
         return [encoder.sample(tiles[row], first + i) for i, row in enumerate(rows)]
-
-
-@cache
-def _products() -> ThreadpoolController:
-    """Of this process; looked for once, since that takes 5 ms."""
-    return ThreadpoolController()
 
 
 def _mixture(points: np.ndarray, centres: np.ndarray, seed: int) -> "GaussianMixture":
