@@ -557,7 +557,8 @@ def running(folder: Path, port: int | None = None, *options: str) -> Iterator[tu
     """``python cli.py review`` in a process of its own, and its address."""
     command = [sys.executable, str(ROOT / "cli.py"), "review", "--data", str(folder / "data"), "--artifacts", str(folder / "artifacts"),
                "--no-browser", "--reviewer", "kim", *options, *(["--port", str(port)] if port else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:  # a suite in the background ignores it
         try:
             assert process.stdout
             line = process.stdout.readline()
