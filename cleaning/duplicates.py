@@ -19,13 +19,12 @@ import cv2
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from threadpoolctl import threadpool_limits
 
 from cleaning.hamming import pairs_within
 from cleaning.registration import closely_compared, compared, prepared
 from features.framing import framed, framing_of
 from features.hashes import HASH_PX, perceptual_hash
-from features.processes import in_processes
+from features.processes import in_processes, one_thread
 
 RADIUS = 26  # of 256 bits
 TURNS = ("", "turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "mirrored and turned by 90°", "mirrored and turned by 180°",
@@ -253,7 +252,7 @@ def _compared_chunk(figures: Callable, look: Callable[[int], np.ndarray], pairs:
     cv2.setNumThreads(1)
     seen = lru_cache(KEPT_PICTURES)(look)
     at = lru_cache(KEPT_PICTURES)(lambda position, turn, side_px: prepared(turned_picture(seen(position), turn), side_px))
-    with threadpool_limits(1):  # the same sums in the same order for any number of workers
+    with one_thread():
         return np.array([figures(at(i, 0, side), at(j, turn, side))
                          for (i, j), turn, side in zip(pairs.tolist(), turns.tolist(), sides.tolist(), strict=True)])
 

@@ -221,8 +221,8 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
         p_true, p_predicted = _probability(table, "label"), _probability(table, "predicted")
         codes = [label_codes(table[column], model.classes) for column in ("label", "predicted")]
         cells: dict[str, list[list[str]]] = {}
-        for i, (path, sha, true, predicted) in enumerate(zip(table.index, table["sha256"], table["label"], table["predicted"], strict=True)):
-            own = cells.setdefault(f"{codes[0][i]},{codes[1][i]}", [])
+        for i, (path, sha, true, predicted) in enumerate(zip(table.index, table["sha256"], *codes, strict=True)):
+            own = cells.setdefault(f"{true},{predicted}", [])
             if len(own) < max(1, int((CELL_RIGHT if true == predicted else CELL_WRONG) * min(1, share))):
                 own.append([album.add(sha), str(path), f"{p_true[i]:.0%}", f"{p_predicted[i]:.0%}"])
         found[part.name] = cells
