@@ -654,6 +654,24 @@ def test_the_page_by_keyboard(place: Path, chromium: Any, serious_violations: Ca
 
 
 @pytest.mark.browser
+def test_a_key_right_after_a_dialog_counts(place: Path, chromium: Any) -> None:
+    """Until the next frame the focus is still in the field of the dialog that was closed: a quick reviewer's next key is no text for it."""
+    with running(place) as (_, address):
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#view:not([hidden])")
+        page.keyboard.press("l")
+        page.wait_for_selector("#labels[open]")
+        assert page.evaluate("""() => {
+            document.getElementById("labels").close();
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "f", bubbles: true }));
+            return [document.activeElement.closest("dialog").id, document.querySelector("dialog[open]")?.id];
+        }""") == ["large", "large"]
+        context.close()
+
+
+@pytest.mark.browser
 def test_a_server_that_dies_loses_nothing(place: Path, chromium: Any) -> None:
     """Killed under the page, it says NOT saved and warns before leaving; started anew on its port, every click arrives once and in order."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -574,7 +574,8 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !index) return;
     const open = document.querySelector("dialog[open]");
     if (open) { if (open.id === "large" && (event.code === "KeyF")) { event.preventDefault(); open.close(); } return; }
-    if (event.target.matches("input, select, textarea")) { if (event.key === "Escape") event.target.blur(); return; }
+    const typing = event.target.matches("input, select, textarea") && !event.target.closest("dialog");   // a closed dialog has the focus for one more frame
+    if (typing) { if (event.key === "Escape") event.target.blur(); return; }
     const run = KEYS[event.key.toLowerCase()] ?? KEYS[BY_PLACE[event.code]];
     if (!run || (event.repeat && !event.key.startsWith("Arrow"))) return;
     event.preventDefault();
