@@ -54,7 +54,7 @@ class Augmented(Dataset):
         if rng.random() < 0.5:
             picture = cv2.flip(picture, 1)
         turned = cv2.getRotationMatrix2D((TILE_PX / 2, TILE_PX / 2), rng.uniform(-12, 12), rng.uniform(0.8, 1.2))
-        turned[:, 2] += rng.uniform(-0.08, 0.08, 2) * TILE_PX
+        turned[:, 2] = turned[:, 2] + rng.uniform(-0.08, 0.08, 2) * TILE_PX
         picture = cv2.warpAffine(picture, turned, (TILE_PX, TILE_PX), borderValue=(255, 255, 255))
         picture = cv2.resize(picture, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
         picture = cv2.convertScaleAbs(picture, alpha=rng.uniform(0.85, 1.15))

@@ -64,7 +64,7 @@ def main() -> int:
 def frame(drawing: np.ndarray, ground: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(SIDE_PX, SIDE_PX, 3) uint8: the drawing on its driver's ground, where the drawing is white, as one frame of a video shows it."""
     turn = cv2.getRotationMatrix2D((SIDE_PX / 2, SIDE_PX / 2), rng.uniform(-12, 12), rng.uniform(0.8, 1))
-    turn[:, 2] += rng.uniform(-12, 12, 2)
+    turn[:, 2] = turn[:, 2] + rng.uniform(-12, 12, 2)
     moved = cv2.warpAffine(drawing, turn, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR, borderValue=(255, 255, 255))
     shaded = moved.astype(float) / 255 * ground * rng.uniform(0.85, 1.15)
     return np.clip(shaded, 0, 255).astype(np.uint8)

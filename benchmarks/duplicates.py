@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -37,9 +37,11 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from extraction import BenchmarkError, describe_machine, library_versions, picture_files, warm_pool, watched  # beside this file
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this file's folder, where ``cleaning`` would be the file beside this one
+
+from benchmarks.extraction import BenchmarkError, describe_machine, library_versions, picture_files, warm_pool, watched
 from cleaning.decisions import CleaningSettings
 from cleaning.duplicates import RADIUS
 from cleaning.hamming import pairs_within
@@ -197,10 +199,9 @@ def ours(folder: Path, jobs: int, settings: CleaningSettings) -> Found:
 
 
 def our_sides() -> dict[str, CleaningSettings]:
-    """With and, as far as the product has it, without regard to how a picture lies."""
-    settings = {"checks": ("duplicates",), "allow_empty": True}
-    turned = "turned" in {field.name for field in fields(CleaningSettings)}
-    return {"ours": CleaningSettings(**settings), **({"ours, turned": CleaningSettings(**settings, turned=True)} if turned else {})}
+    """With and without regard to how a picture lies."""
+    ours = CleaningSettings(checks=("duplicates",), allow_empty=True)
+    return {"ours": ours, "ours, turned": replace(ours, turned=True)}
 
 
 def peers(folder: Path, jobs: int, python: Path) -> tuple[dict[str, Found], dict[str, str]]:
@@ -256,7 +257,7 @@ def random_part(gray: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """A square of 40 to 85 % of the side of a (s, s) uint8 picture, lying in any of eight ways."""
     side = int(len(gray) * generator.uniform(0.4, 0.85))
     top, left = generator.integers(0, len(gray) - side, 2)
-    part = np.rot90(gray[top:top + side, left:left + side], generator.integers(4))
+    part = np.rot90(gray[top:top + side, left:left + side], int(generator.integers(4)))
     return np.ascontiguousarray(part if generator.integers(2) else part[:, ::-1])
 
 
