@@ -29,7 +29,6 @@ from cleaning.folds import TEST
 from models.artifacts import read_card
 from models.intervals import figures
 from pipeline import PROBABILITY
-from scoring import judged_of
 
 
 def main() -> int:
@@ -65,7 +64,7 @@ def main() -> int:
 def tell(name: str, where: str, by: str, table: pd.DataFrame, classes: list[str]) -> None:
     """One line; pictures without a true class (photographs that were kept) are left out."""
     table = table[table["label"].isin(classes)]
-    figure = {key: np.round(value, 3).tolist() for key, value in figures(judged_of(table, classes), len(classes)).items()}
+    figure = {key: np.round(value, 3).tolist() for key, value in figures(scoring.judged_of(table, classes), len(classes)).items()}
     print(json.dumps({"model": name, "where": where, "by": by, "pictures": len(table), **figure}), flush=True)
 
 

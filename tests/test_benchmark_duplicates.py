@@ -1,27 +1,16 @@
 """The duplicate benchmark makes the copies that it says, and counts right."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 
-BENCHMARKS = str(Path(__file__).resolve().parents[1] / "benchmarks")
+from benchmarks import duplicates as benchmark
+
 SIZES = {"resize x 0.5": (60, 40), "resize x 0.25": (30, 20), "pad 20 %": (144, 96), "crop 5 %": (114, 76), "rotate 90": (80, 120)}
 CHANGED_FORMATS = {"JPEG 95": "JPEG", "JPEG 75": "JPEG", "JPEG 50": "JPEG", "to WebP 80": "WEBP", "to BMP": "BMP"}
 SAME_PIXELS = {"to PNG", "to BMP"}
-
-
-@pytest.fixture(scope="module")
-def benchmark() -> Iterator[ModuleType]:
-    sys.path.insert(0, BENCHMARKS)
-    import duplicates
-
-    yield duplicates
-    sys.path.remove(BENCHMARKS)
 
 
 @pytest.fixture
@@ -34,7 +23,7 @@ def original(tmp_path: Path) -> Path:
     return file
 
 
-def test_every_copy_is_what_its_name_says(benchmark: ModuleType, original: Path, tmp_path: Path) -> None:
+def test_every_copy_is_what_its_name_says(original: Path, tmp_path: Path) -> None:
     """Size, format, and whether any pixel differs; the original beside it is untouched."""
     before = np.asarray(Image.open(original))
     for name, transformation in benchmark.TRANSFORMATIONS.items():
@@ -49,21 +38,21 @@ def test_every_copy_is_what_its_name_says(benchmark: ModuleType, original: Path,
         assert np.array_equal(pixels, before) == (name in SAME_PIXELS), name
 
 
-def test_a_mirrored_copy_mirrors(benchmark: ModuleType, original: Path, tmp_path: Path) -> None:
+def test_a_mirrored_copy_mirrors(original: Path, tmp_path: Path) -> None:
     """Left is right, and twice is as before."""
     benchmark.write_copy(original, tmp_path / "once", benchmark.TRANSFORMATIONS["mirror"])
     pixels = np.asarray(Image.open(tmp_path / "once.png"))
     assert np.array_equal(pixels[:, ::-1], np.asarray(Image.open(original)))
 
 
-def test_transparent_parts_become_white(benchmark: ModuleType, tmp_path: Path) -> None:
+def test_transparent_parts_become_white(tmp_path: Path) -> None:
     """Not black, as dropping the alpha channel would make them."""
     Image.new("RGBA", (30, 30), (0, 0, 0, 0)).save(tmp_path / "clear.png")
     benchmark.write_copy(tmp_path / "clear.png", tmp_path / "copy", benchmark.TRANSFORMATIONS["to BMP"])
     assert (np.asarray(Image.open(tmp_path / "copy.bmp")) == 255).all()
 
 
-def test_the_score_counts_pairs(benchmark: ModuleType) -> None:
+def test_the_score_counts_pairs() -> None:
     """Of three originals one copy is found, with two other pairs, one of which is named without copies too."""
     found = benchmark.Found({("a/0000-copy.png", "a/0000-original.png"), ("a/0001-copy.png", "b/0002-original.png"),
                              ("a/0000-copy.png", "b/0002-original.png")}, 1.5)
@@ -73,7 +62,7 @@ def test_the_score_counts_pairs(benchmark: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("width", "radius"), [(8, 10), (32, 31)])
-def test_planted_pairs_are_near(benchmark: ModuleType, width: int, radius: int) -> None:
+def test_planted_pairs_are_near(width: int, radius: int) -> None:
     """Each within the radius, so that a complete search has a recall of 1, and one that finds every second pair one of a half."""
     generator = np.random.default_rng(1)
     hashes, wanted = benchmark.planted(benchmark.random_hashes(600, width, generator), radius, generator)
