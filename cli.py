@@ -152,6 +152,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder with one sub-f
 Artifacts = Annotated[Path, typer.Option("--artifacts", help="Folder for everything that is written.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes.", show_default="physical cores")]
+Together = Annotated[bool, typer.Option("--together", help="Decide labels for the macro-F1 of just these pictures.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of text.")]
 MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Larger pictures are refused, with a row that says so.")]
 Crop = Annotated[Crops, typer.Option("--crop", help="Cut pictures to the garment in their middle, as a contest team did; give it to every command.")]
@@ -424,12 +425,12 @@ def evaluate(model: ModelFile = None,
                                                                                    "probabilities.")] = False,
              errors: Annotated[bool, typer.Option("--errors", help="Also write errors.csv and errors.html: why each was wrong.")] = False,
              slice_by: Annotated[Path | None, typer.Option("--slice-by", help="CSV of path and further columns; their values are slices.")] = None,
-             jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
+             together: Together = False, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, log loss, intervals, calibration, slices."""
     import scoring
 
     with _trouble(), _workspace(data or Path(), artifacts, 0, jobs, max_pixels) as workspace:
-        settings = scoring.EvaluationSettings(compare, average_groups, slice_by, errors)
+        settings = scoring.EvaluationSettings(compare, average_groups, slice_by, errors, together)
         outcome = scoring.evaluate(workspace, model or scoring.last_trained(artifacts), data, settings)
         if json_output:
             suspected = {"suspected_wrong_labels": outcome.suspects, "without_suspected": outcome.trusted} if outcome.trusted else {}
@@ -444,13 +445,13 @@ def evaluate(model: ModelFile = None,
 def predict(paths: Annotated[list[Path], typer.Argument(help="Picture files and folders.", show_default=False)], model: ModelFile = None,
             artifacts: Artifacts = DEFAULT_ARTIFACTS,
             out: Annotated[Path | None, typer.Option("--out", help="CSV file for the probabilities.", show_default="stdout")] = None,
-            jobs: Jobs = None, json_output: Json = False) -> None:
+            together: Together = False, jobs: Jobs = None, json_output: Json = False) -> None:
     """One row per picture with one probability per class; labels are not needed."""
     import scoring
     from reports.evaluation import write_table
 
     with _trouble(), _workspace(Path(), artifacts, 0, jobs, DEFAULT_MAX_PIXELS) as workspace:
-        table = scoring.predict(workspace, model or scoring.last_trained(artifacts), paths)
+        table = scoring.predict(workspace, model or scoring.last_trained(artifacts), paths, together)
         for path, issue in table["issue"][table["issue"] != ""].items():
             workspace.notice(f"{path}: {issue}")
         if out:

@@ -44,12 +44,14 @@ PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 @dataclass(frozen=True)
 class EvaluationSettings:
     """``compare``: another saved model beside it; ``average_groups``: copies of a picture share the mean of their probabilities;
-    ``slice_by``: a CSV with ``path`` and columns to slice by; ``errors``: a table and a page of why each wrong picture was wrong."""
+    ``slice_by``: a CSV with ``path`` and columns to slice by; ``errors``: a table and a page of why each wrong picture was wrong;
+    ``together``: labels are decided for the macro-F1 of just these pictures."""
 
     compare: Path | None = None
     average_groups: bool = False
     slice_by: Path | None = None
     errors: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
     write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
     write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), "learned_from": found.learned,
-                **scored}, files[3])
+                "decided_together": settings.together, **scored}, files[3])
     write_table(slices, files[4])
     doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
@@ -151,8 +153,9 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
         found = replace(found, attributes=found.attributes.join(_own_columns(found.table.index, settings.slice_by)))
     if settings.average_groups:
         mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
-        proba = np.exp(log_softmax(mean))
-        found = replace(found, proba=proba, table=found.table.assign(predicted=found.model.labels_of(proba)))
+        found = replace(found, proba=np.exp(log_softmax(mean)))
+    if settings.average_groups or settings.together:
+        found = replace(found, table=found.table.assign(predicted=found.model.labels_of(found.proba, settings.together)))
     return found
 
 
@@ -265,8 +268,9 @@ def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -
             f"(McNemar p = {told['mcnemar']:.2g})")
 
 
-def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.DataFrame:
-    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched."""
+def predict(workspace: Workspace, model_file: Path, paths: list[Path], together: bool = False) -> pd.DataFrame:
+    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched. ``together``:
+    labels are decided for the macro-F1 of just these pictures."""
     model, _ = load_model(model_file)
     workspace = replace(workspace, settings=model.settings)
     files: list[tuple[str, str]] = []  # (name for the table, file)
@@ -297,7 +301,7 @@ def predict(workspace: Workspace, model_file: Path, paths: list[Path]) -> pd.Dat
     table = pd.DataFrame(proba, columns=model.classes_, index=pd.Index([name for name, _ in files], name="path"))
     table["predicted"] = pd.Series("", index=table.index, dtype=object)
     if good.any():
-        table.loc[good, "predicted"] = model.labels_of(proba[good])
+        table.loc[good, "predicted"] = model.labels_of(proba[good], together)
     table["issue"] = [fact.issue for fact in facts]
     return table
 

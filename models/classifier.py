@@ -45,6 +45,9 @@ class PictureClassifier:
         """What spoke for class ``chosen`` (n,) against class ``other`` (n,), as text; empty where the model cannot tell."""
         return [""] * len(pictures.rows)
 
-    def labels_of(self, proba: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (n, n_classes) → (n,) labels: the decision made for macro-F1, not always the largest probability."""
-        return self.classes_[self.decision_.codes(proba)]
+    def labels_of(self, proba: np.ndarray, together: bool = False) -> np.ndarray:
+        """Calibrated probabilities (n, n_classes) → (n,) labels: the decision made for macro-F1, not always the largest probability.
+
+        ``together``: for the highest macro-F1 of just these n pictures; a picture's label then depends on the others.
+        """
+        return self.classes_[self.decision_.codes_together(proba) if together else self.decision_.codes(proba)]

@@ -14,6 +14,7 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -276,6 +277,26 @@ def test_predict_gives_one_row_per_picture(trained: Path, tmp_path: Path) -> Non
     good = table.drop(index=bad)[card["classes"]].astype(float)
     assert np.allclose(good.sum(axis=1), 1, atol=1e-4)
     assert np.allclose(good.iloc[0], good.iloc[1])
+
+
+def test_labels_decided_together_are_those_of_the_models_own_probabilities(trained: Path, tmp_path: Path) -> None:
+    """``--together`` moves labels only, `predict` and `evaluate` alike, and evaluation.json says which way it was."""
+    model = joblib.load(trained / "artifacts" / "lgbm.joblib")
+    tables = {}
+    for together in ((), ("--together",)):
+        done = run("evaluate", *together, folder=trained)
+        assert done.returncode == 0, done.stderr
+        evaluated = pd.read_csv(trained / "artifacts" / "evaluation.csv", index_col="path")
+        assert json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))["decided_together"] == bool(together)
+        expected = model.labels_of(evaluated[list(model.classes_)].to_numpy(), together=bool(together))
+        assert evaluated["predicted"].tolist() == expected.tolist()
+        run("predict", "data/training", *together, "--out", tmp_path / "probabilities.csv", folder=trained)
+        tables[bool(together)] = pd.read_csv(tmp_path / "probabilities.csv", index_col="path", keep_default_na=False)
+    good = tables[True]["issue"] == ""
+    proba = tables[True].loc[good, list(model.classes_)]
+    pd.testing.assert_frame_equal(proba, tables[False].loc[good, list(model.classes_)])
+    assert tables[True].loc[good, "predicted"].tolist() == model.labels_of(proba.to_numpy(float), together=True).tolist()
+    assert tables[False].loc[good, "predicted"].tolist() == model.labels_of(proba.to_numpy(float)).tolist()
 
 
 def test_model_works_in_a_script_elsewhere_without_torch(trained: Path, tmp_path: Path) -> None:
