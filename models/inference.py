@@ -1,14 +1,17 @@
 """From pictures to log-probabilities by finished networks, in float32, so that a CPU and a GPU say the same."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import joblib
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from features.processes import one_thread
 from models.augment import affine_maps, moved
 from models.kernel_head import Member
 from models.networks import Scaled, make_network
@@ -18,27 +21,37 @@ from models.tensors import border_colors, chosen_device, sized_tiles
 from models.trained import Progress
 
 BATCH = {"cpu": 64, "cuda": 256}  # pictures at once; a processor's caches hold the maps of no more (docs/lab-notes.md)
-FEW = 8  # so few pictures one thread is through with before several have agreed who does what
+FEW = 8  # pictures that are through at once, so that nobody minds the other cores
 
 
 def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int, pictures: Pictures, device: str = "auto",
                          jobs: int | None = None, progress: Progress | None = None, networks: list[Scaled] | None = None) -> np.ndarray:
     """(n, n_classes): the mean of the members' log-probabilities; of a member with a kernel head, the mean of both its ways. ``networks``: the
-    members', where somebody has kept them (`networks_of`)."""
+    members', where somebody has kept them (`networks_of`).
+
+    On a CPU members and batches are looked at beside each other, each by one of ``jobs`` threads (of few pictures, by as many as there are cores):
+    threads that share one network's products wait for each other, for seconds where something else is computing.
+    """
     place = chosen_device(device)
     networks = networks or networks_of(members, p, n_classes, device)
-    parts = []
-    with threads(jobs or (1 if len(pictures.rows) < FEW else None)):
-        for start, part in _parts(pictures, place):
-            x = sized_tiles(part, p.size, p.gray, place)
-            said = []
-            for member, network in zip(members, networks, strict=True):
-                z, stages = seen(network, x, p, wants_stages=member.head is not None)
-                said.append(z if member.head is None else (z + member.head.log_proba(stages)) / 2)
-            parts.append(np.mean(said, axis=0))
+
+    def said_by(part: Pictures, member: Member, network: Scaled) -> np.ndarray:
+        z, stages = seen(network, sized_tiles(part, p.size, p.gray, place), p, wants_stages=member.head is not None)
+        return z if member.head is None else (z + member.head.log_proba(stages)) / 2
+
+    parts = [part for _, part in _parts(pictures, place)]
+    tasks = [(part, member, network) for part in parts for member, network in zip(members, networks, strict=True)]
+    cores = joblib.cpu_count(only_physical_cores=True)
+    workers = min(len(tasks), (jobs or cores) if len(pictures.rows) >= FEW else cores) if place.type == "cpu" else 1
+    found, done = [], 0
+    with threads(1 if place.type == "cpu" else None), one_thread(), _threads_of_their_own(workers) as in_order:
+        said = in_order(said_by, tasks)
+        for part in parts:
+            found.append(np.mean([next(said) for _ in members], axis=0))
+            done += len(part.rows)
             if progress:
-                progress(start + len(x), len(pictures.rows))
-    return np.concatenate(parts) if parts else np.empty((0, n_classes))
+                progress(done, len(pictures.rows))
+    return np.concatenate(found) if found else np.empty((0, n_classes))
 
 
 def networks_of(members: list[Member], p: CnnParameters, n_classes: int, device: str = "auto") -> list[Scaled]:
@@ -62,7 +75,7 @@ def seen(network: Scaled, x: torch.Tensor, p: CnnParameters, wants_stages: bool)
     network.eval()
     z: list[torch.Tensor] = []
     stages: list[list[torch.Tensor]] = []
-    with torch.inference_mode(), exact_products():
+    with torch.inference_mode(), exact_products(x.device):
         for view in views_of(x, p):
             if wants_stages:
                 found = network.pooled(view)
@@ -93,7 +106,7 @@ def log_proba(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype 
     """(n, C, S, S) uint8 → (n, n_classes) float64, of the pictures as they are: for a look during training."""
     network.eval()
     parts = []
-    with torch.inference_mode(), exact_products(), torch.autocast(x.device.type, precision, enabled=precision != torch.float32):
+    with torch.inference_mode(), exact_products(x.device), torch.autocast(x.device.type, precision, enabled=precision != torch.float32):
         for batch in x.split(BATCH[x.device.type]):
             parts.append(torch.log_softmax(network(as_input(batch)).float(), 1).double().cpu())
     return torch.cat(parts).numpy()
@@ -106,6 +119,19 @@ def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -
     network.load_state_dict({name: torch.tensor(value) for name, value in state.items()}, assign=True)
     _fuse(network.eval())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+@contextmanager
+def _threads_of_their_own(workers: int) -> Iterator[Callable[[Callable, Sequence[tuple]], Iterator]]:
+    """``function(*task)`` of each task, in order, by so many threads; what has not begun is dropped where something goes wrong."""
+    if workers <= 1:
+        yield itertools.starmap
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield lambda function, tasks: pool.map(lambda task: function(*task), tasks)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _parts(pictures: Pictures, place: torch.device) -> Iterator[tuple[int, Pictures]]:
@@ -134,8 +160,11 @@ def as_input(x: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def exact_products() -> Iterator[None]:
+def exact_products(device: torch.device) -> Iterator[None]:
     """No TF32 on a GPU: its 10 bits of mantissa would move probabilities by more than 1e-3."""
+    if device.type != "cuda":
+        yield
+        return
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
