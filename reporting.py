@@ -226,14 +226,16 @@ def _parts(workspace: Workspace, file: Path, card: dict[str, Any], manifest: pd.
                 yield _part("validation" if name == PARTS[1] and card.get("networks") == 1 else name, table[which], card["classes"], workspace.seed)
     tested = _tested(workspace, file)
     if tested is not None:
-        table, folder = tested
+        table, folder, together = tested
         known = table[table["label"].isin(card["classes"])]
         if len(known):
-            yield replace(_part(PARTS[2], known, card["classes"], workspace.seed), data=folder, learned=learned_from(file, card, known["sha256"]))
+            yield replace(_part(PARTS[2], known, card["classes"], workspace.seed), data=folder, learned=learned_from(file, card, known["sha256"]),
+                          together=together)
 
 
-def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None:
-    """Predictions of the folder that ``evaluate --data`` was last run on, if it was this model that was evaluated."""
+def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str, bool] | None:
+    """Predictions of the folder that ``evaluate --data`` was last run on, its name and whether labels were decided together, if it was this model
+    that was evaluated."""
     facts, table = workspace.artifacts / "evaluation.json", workspace.artifacts / "evaluation.csv"
     if not facts.exists() or not table.exists():
         return None
@@ -244,7 +246,7 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str] | None
     read = pd.read_csv(table, header=0, names=columns, dtype=dict.fromkeys(columns[:4], str), keep_default_na=False).set_index("path")
     proba = read.columns[read.columns.str.startswith(PROBABILITY)]
     read[proba] = read[proba].div(read[proba].sum(axis=1), axis=0)  # written with few digits: they add up to almost 1
-    return read.assign(group=read["sha256"]), Path(told["data"]).name
+    return read.assign(group=read["sha256"]), Path(told["data"]).name, bool(told.get("decided_together"))
 
 
 def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int) -> Part:
@@ -262,7 +264,7 @@ def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataF
         if told.get("model_sha256") == model.card["sha256"]:
             folder = "" if told["data"] == "held-out part" else Path(told["data"]).name
             table = pd.read_csv(file, dtype={"attribute": str, "value": str}, keep_default_na=False, na_values=[""])
-            return table, judged_there(model, folder, t)
+            return table, judged_there(model, folder, bool(told.get("decided_together")), t)
     part = judged_part(model)
     manifest = read_manifest(workspace).reindex(part.table.index)
     attributes = attributes_of(workspace, part.table["sha256"], manifest).reset_index(drop=True)

@@ -141,7 +141,7 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
     comparison = _comparison(workspace, found, _predictions(workspace, settings.compare, folder, settings)) if settings.compare else ""
     if settings.errors:
-        files += _explained_errors(workspace, model_file, found, folder is None)
+        files += _explained_errors(workspace, model_file, found, folder, settings.together)
     return Evaluation(scored, report_text(truth, predicted, classes), files, slices, table[known].assign(loss=judged.loss)[JUDGED_COLUMNS],
                       int(doubtful.sum()), trusted, comparison)
 
@@ -154,6 +154,9 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
     if settings.average_groups:
         mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
         found = replace(found, proba=np.exp(log_softmax(mean)))
+    if settings.together:
+        workspace.notice("--together: labels are decided for the macro-F1 of just these pictures; a picture by itself may get another")
+        found = replace(found, name=f"{found.name}, labels decided together")
     if settings.average_groups or settings.together:
         found = replace(found, table=found.table.assign(predicted=found.model.labels_of(found.proba, settings.together)))
     return found
@@ -181,10 +184,10 @@ def intervals_of(judged: Judged, classes: list[str], seed: int) -> dict[str, Any
             "per_class": {label: None if math.isnan(pair[0]) else pair for label, pair in each.items()}}
 
 
-def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, held_out: bool) -> list[Path]:
+def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions, folder: Path | None, together: bool) -> list[Path]:
     """errors.csv, errors.html and errors.parquet: every wrong picture of a known label, and why (`models.errors`)."""
     model, card = found.model, found.card
-    if held_out and card.get("refit"):
+    if folder is None and card.get("refit"):
         raise ScratchworkError("--errors: the refitted model has learned the held-out pictures by now and cannot say why it was wrong; give "
                                "--data DIR, or train without --refit")
     wrong = found.known & (found.table["label"] != found.table["predicted"]).to_numpy()
@@ -207,8 +210,8 @@ def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions
     errors = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
                          model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
                          _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
-    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "held_out": held_out,
-             "parts": list(getattr(model, "bases_", {}))}
+    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "data": folder.name if folder else "",
+             "together": together, "parts": list(getattr(model, "bases_", {}))}
     told = explained(errors, table["sha256"].to_numpy(), learned["sha256"].to_numpy(object)[near.positions], near_labels, near.distances,
                      _heat(model, pictures, chosen), facts)
     return write_errors(told, album_of(workspace), workspace.artifacts)

@@ -114,8 +114,5 @@ def _errors(c: Contents, t: Texts) -> dict[str, Any] | None:
         return None
     part = errors_part(c.errors, c.album, t, MOST_ERRORS)
     told = c.errors.attrs
-    if "held_out" in told:
-        where = judged_there(c.chosen, "" if told["held_out"] else told["name"].removeprefix(f"{told['model']} on "), t)
-    else:
-        where = part_name(judged_part(c.chosen), t)
+    where = judged_there(c.chosen, told["data"], told["together"], t) if "data" in told else part_name(judged_part(c.chosen), t)
     return {**part, "explained": "cause" in c.errors, "where": t("errors.where", model=c.chosen.name, part=where, n=part["total"])}

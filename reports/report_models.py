@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ METRICS = ("macro_f1", "micro_f1", "log_loss")
 class Part:
     """What a model said of pictures that it had not seen. ``name``: held_out, out_of_fold, validation or test; ``table`` (n rows by path): sha256,
     label, predicted and a probability per class; ``metrics`` and ``intervals`` as ``evaluate`` has them; ``data``: of a test folder its name;
-    ``learned``: of how many of its pictures the model had learned all the same."""
+    ``learned``: of how many of its pictures the model had learned all the same; ``together``: its labels were decided with ``--together``."""
 
     name: str
     table: pd.DataFrame
@@ -41,6 +41,7 @@ class Part:
     intervals: dict[str, Any]
     data: str = ""
     learned: int = 0
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,17 @@ def judged_part(model: ModelFacts) -> Part:
 
 def part_name(part: Part, t: Texts) -> str:
     """In words, with the test folder's name."""
-    return t("part.flattered" if part.learned else f"part.{part.name}", data=part.data, n=part.learned)
+    name = t("part.flattered" if part.learned else f"part.{part.name}", data=part.data, n=part.learned)
+    return t("part.together", part=name) if part.together else name
 
 
-def judged_there(model: ModelFacts, folder: str, t: Texts) -> str:
+def judged_there(model: ModelFacts, folder: str, together: bool, t: Texts) -> str:
     """The name in words of the test ``folder``, or where it is empty of the held-out part, also where the `Part` is not stored any more."""
     name = "test" if folder else "held_out"
     part = model.parts.get(name)
-    return part_name(part, t) if part and part.data == folder else t(f"part.{name}", data=folder)
+    if part is None or part.data != folder:
+        part = Part(name, pd.DataFrame(), {}, {}, folder)
+    return part_name(replace(part, together=together), t)
 
 
 def headline(model: ModelFacts, t: Texts) -> list[str]:

@@ -248,16 +248,18 @@ def test_evaluate_tells_slices_comparison_and_missing_labels(trained: Path, tmp_
 
 
 def test_pictures_that_were_learned_from_are_said_to_flatter(trained: Path, tmp_path: Path) -> None:
-    """Scoring the training folder itself: said at once, in the JSON and, with the same number, in the report."""
-    done = run("evaluate", "--data", "data/training", "--errors", folder=trained)
+    """Scoring the training folder itself: said at once, in the JSON and, with the same number, in the report; so is how labels were decided."""
+    done = run("evaluate", "--data", "data/training", "--errors", "--together", folder=trained)
     assert "were in this model's training part: the figures are flattered" in done.stderr
     learned = json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))["learned_from"]
     assert f"{learned:,} of the " in done.stderr
     run("report", "--out", tmp_path / "report.html", folder=trained)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert f"folder training (flattered: {learned:,} learned from)" in page
+    called = f"folder training (flattered: {learned:,} learned from), labels decided together"
+    assert page.count(called) == page.count(f"(flattered: {learned:,} learned from)") > 2
     assert "which it was evaluated on; its figures there are flattered" in page
     assert not re.search(r"test folder training(?! \(flattered)", page)  # slices and errors of the same folder are called so too
+    assert "labels are decided for the macro-F1 of just these pictures" in done.stderr
 
 
 def test_predict_gives_one_row_per_picture(trained: Path, tmp_path: Path) -> None:
