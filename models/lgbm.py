@@ -20,7 +20,7 @@ from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import FAMILIES, family_columns, feature_names
-from features.processes import in_processes
+from features.processes import in_processes, one_thread
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
 from models.fisher import FisherEncoder, fisher_vectors, sampled_tiles
@@ -49,7 +49,7 @@ class LgbmParameters:
     gaussians: int = 64
     dictionary_pictures: int = 6000  # pieces of at most so many pictures teach the mixtures
     kernel_rows: int = 8000  # the kernel machine learns from at most so many pictures, rare classes first: memory grows with its square
-    projected: int = 1024  # columns after the blocks are rotated together
+    projected: int = 512  # columns after the blocks are rotated together
     gamma: float = 1.0
     ridge: float = 0.1
     kernel_weight_power: float = 0.7  # with balance="class-weight"
@@ -253,8 +253,10 @@ class BoostedKernel:
         return {owner: float(gains[[o == owner for o in owners]].sum() / max(gains.sum(), 1e-300)) for owner in dict.fromkeys(owners)}
 
     def _scores(self, pictures: Pictures, jobs: int, count: "_Counter") -> np.ndarray:
-        """(n, n_classes) kernel scores, a chunk at a time."""
-        parts = [self.kernel_.scores(self.projection_.transform(blocks)) for _, blocks in count(self._encoded(pictures, jobs))]
+        """(n, n_classes) kernel scores, a chunk at a time. By one thread beside the processes that encode: a product's second thread spins for
+        tens of ms after it, on the core that they, or the networks of a stack, want next."""
+        with one_thread():
+            parts = [self.kernel_.scores(self.projection_.transform(blocks)) for _, blocks in count(self._encoded(pictures, jobs))]
         return np.concatenate(parts) if parts else np.empty((0, self.n_classes_), np.float32)
 
     def _encoded(self, pictures: Pictures, jobs: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
