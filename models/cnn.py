@@ -32,7 +32,7 @@ class CnnClassifier(Prepares, PictureClassifier):
         self.settings = settings
 
     def proba_of(self, pictures: Pictures, jobs: int | None = None, progress: Progress | None = None, device: str = "auto") -> np.ndarray:
-        """`predict_proba` for pictures that were extracted already; ``jobs``: threads, None for torch's own choice."""
+        """`predict_proba` for pictures that were extracted already; ``jobs``: threads, None for one per core."""
         from models.inference import log_proba_of_members, networks_of
 
         classes = len(self.classes_)

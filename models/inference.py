@@ -1,7 +1,7 @@
 """From pictures to log-probabilities by finished networks, in float32, so that a CPU and a GPU say the same."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -35,22 +35,23 @@ def log_proba_of_members(members: list[Member], p: CnnParameters, n_classes: int
     place = chosen_device(device)
     networks = networks or networks_of(members, p, n_classes, device)
 
-    def said_by(part: Pictures, member: Member, network: Scaled) -> np.ndarray:
-        z, stages = seen(network, sized_tiles(part, p.size, p.gray, place), p, wants_stages=member.head is not None)
+    def said_by(x: torch.Tensor, member: Member, network: Scaled) -> np.ndarray:
+        z, stages = seen(network, x, p, wants_stages=member.head is not None)
         return z if member.head is None else (z + member.head.log_proba(stages)) / 2
 
-    parts = [part for _, part in _parts(pictures, place)]
-    tasks = [(part, member, network) for part in parts for member, network in zip(members, networks, strict=True)]
-    cores = joblib.cpu_count(only_physical_cores=True)
-    workers = min(len(tasks), (jobs or cores) if len(pictures.rows) >= FEW else cores) if place.type == "cpu" else 1
+    on_cpu, few = place.type == "cpu", len(pictures.rows) < FEW
+    workers = 1 if not on_cpu else jobs if jobs and not few else joblib.cpu_count(only_physical_cores=True)
     found, done = [], 0
-    with threads(1 if place.type == "cpu" else None), one_thread(), _threads_of_their_own(workers) as in_order:
-        said = in_order(said_by, tasks)
-        for part in parts:
-            found.append(np.mean([next(said) for _ in members], axis=0))
-            done += len(part.rows)
-            if progress:
-                progress(done, len(pictures.rows))
+    with threads(1 if on_cpu else None), one_thread(), _pool(workers) as pool:
+        for part in _parts(pictures, workers * BATCH[place.type]):
+            batches = sized_tiles(part, p.size, p.gray, place).split(BATCH[place.type])
+            tasks = [(x, member, network) for x in batches for member, network in zip(members, networks, strict=True)]
+            said = pool.map(said_by, *zip(*tasks, strict=True))
+            for x in batches:
+                found.append(np.mean([next(said) for _ in members], axis=0))
+                done += len(x)
+                if progress:
+                    progress(done, len(pictures.rows))
     return np.concatenate(found) if found else np.empty((0, n_classes))
 
 
@@ -65,7 +66,7 @@ def stages_of_state(state: dict[str, np.ndarray], p: CnnParameters, n_classes: i
     place = chosen_device(device)
     network = network_of(state, p, n_classes).to(place)
     parts = []
-    for _, part in _parts(pictures, place):
+    for part in _parts(pictures, BATCH[place.type]):
         parts.append(seen(network, sized_tiles(part, p.size, p.gray, place), p, wants_stages=True)[1])
     return [np.concatenate(stage) for stage in zip(*parts, strict=True)]
 
@@ -122,23 +123,19 @@ def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -
 
 
 @contextmanager
-def _threads_of_their_own(workers: int) -> Iterator[Callable[[Callable, Sequence[tuple]], Iterator]]:
-    """``function(*task)`` of each task, in order, by so many threads; what has not begun is dropped where something goes wrong."""
-    if workers <= 1:
-        yield itertools.starmap
-        return
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """So many threads; what they have not begun is dropped where something goes wrong."""
     pool = ThreadPoolExecutor(workers)
     try:
-        yield lambda function, tasks: pool.map(lambda task: function(*task), tasks)
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _parts(pictures: Pictures, place: torch.device) -> Iterator[tuple[int, Pictures]]:
-    """Number of the first, and so many pictures as are looked at together."""
-    step = BATCH[place.type]
+def _parts(pictures: Pictures, step: int) -> Iterator[Pictures]:
+    """``step`` pictures at a time."""
     for start in range(0, len(pictures.rows), step):
-        yield start, pictures.take(np.arange(start, min(start + step, len(pictures.rows))))
+        yield pictures.take(np.arange(start, min(start + step, len(pictures.rows))))
 
 
 def _fuse(network: nn.Module) -> None:

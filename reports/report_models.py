@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,17 +88,19 @@ def judged_part(model: ModelFacts) -> Part:
 
 def part_name(part: Part, t: Texts) -> str:
     """In words, with the test folder's name."""
-    name = t("part.flattered" if part.learned else f"part.{part.name}", data=part.data, n=part.learned)
-    return t("part.together", part=name) if part.together else name
+    return _part_name(part.name, part.data, part.learned, part.together, t)
 
 
 def judged_there(model: ModelFacts, folder: str, together: bool, t: Texts) -> str:
     """The name in words of the test ``folder``, or where it is empty of the held-out part, also where the `Part` is not stored any more."""
     name = "test" if folder else "held_out"
     part = model.parts.get(name)
-    if part is None or part.data != folder:
-        part = Part(name, pd.DataFrame(), {}, {}, folder)
-    return part_name(replace(part, together=together), t)
+    return _part_name(name, folder, part.learned if part and part.data == folder else 0, together, t)
+
+
+def _part_name(name: str, data: str, learned: int, together: bool, t: Texts) -> str:
+    told = t("part.flattered" if learned else f"part.{name}", data=data, n=learned)
+    return t("part.together", part=told) if together else told
 
 
 def headline(model: ModelFacts, t: Texts) -> list[str]:

@@ -292,7 +292,8 @@ def test_labels_decided_together_are_those_of_the_models_own_probabilities(train
         assert json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))["decided_together"] == bool(together)
         expected = model.labels_of(evaluated[list(model.classes_)].to_numpy(), together=bool(together))
         assert evaluated["predicted"].tolist() == expected.tolist()
-        run("predict", "data/training", *together, "--out", tmp_path / "probabilities.csv", folder=trained)
+        done = run("predict", "data/training", *together, "--out", tmp_path / "probabilities.csv", folder=trained)
+        assert done.returncode == 0, done.stderr
         tables[bool(together)] = pd.read_csv(tmp_path / "probabilities.csv", index_col="path", keep_default_na=False)
     good = tables[True]["issue"] == ""
     proba = tables[True].loc[good, list(model.classes_)]
