@@ -230,7 +230,7 @@ Shift = Annotated[float | None, typer.Option("--shift", help="Of the side, each 
 Shear = Annotated[float | None, typer.Option("--shear", help="Tangent of the angle.", min=0, max=2, rich_help_panel=CHANGES, show_default="preset")]
 Zoom = Annotated[float | None, typer.Option("--zoom", help="In and out by up to so much.",
                                             min=0, max=2, rich_help_panel=CHANGES, show_default="preset")]
-Mirror = Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Left-right; not for text and arrows.",
+Mirror = Annotated[bool | None, typer.Option("--mirror/--no-mirror", help="Left-right, for lgbm too; not for text and arrows.",
                                              rich_help_panel=CHANGES, show_default="preset")]
 UpsideDown = Annotated[bool | None, typer.Option("--upside-down/--upright", help="Top-bottom.", rich_help_panel=CHANGES, show_default="preset")]
 Brightness = Annotated[float | None, typer.Option("--brightness", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
@@ -368,8 +368,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
             raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
                                    "--logit-adjustment")
-        if model == Model.lgbm and (chosen or resume):
-            given = ", ".join("--" + name.replace("_", "-") for name in [*chosen, *["resume"] * resume])
+        if model == Model.lgbm and (resume or chosen.keys() - {"mirror"}):
+            given = ", ".join("--" + name.replace("_", "-") for name in [*(name for name in chosen if name != "mirror"), *["resume"] * resume])
             raise ScratchworkError(f"{given}: for --model cnn and stack only")
         import pipeline
         from models.recipes import usual_folds
@@ -378,7 +378,7 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
             folds = usual_folds(preset.value, arch.value)
         with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if model == Model.stack:
-                plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {"seed": seed}, trust_labels),
+                plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {**chosen, "seed": seed}, trust_labels),
                                           _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}, trust_labels),
                                           _stack_parameters(blend, seed), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
                 outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
@@ -659,7 +659,8 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
                                                          "trust_labels": trust_labels})
     from models.lgbm import LgbmParameters
 
-    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels)
+    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels,
+                          mirror=chosen.get("mirror", True))
 
 
 def _stack_parameters(blend: Blends | None, seed: int) -> Any:
@@ -747,6 +748,8 @@ def _print_training(outcome: Any) -> None:
     if card.get("doubted"):
         print(f"{card['doubted']:,} labels are more probably wrong than right: the model did not learn from them, the scores count them as they are "
               "(python cli.py clean lists them; --trust-labels learns from all)")
+    if card.get("not_mirrored"):
+        print(f"mirror images of {', '.join(card['not_mirrored'])} look like other labels: the model did not learn from them")
     if balanced:
         print(f"balance {card['parameters']['balance']}: pictures that the final fit learned from, and what they weigh or become in it")
     if "calibration" in card:

@@ -12,6 +12,7 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import lightgbm
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -20,6 +21,7 @@ from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import FAMILIES, family_columns, feature_names
+from features.hog import cell_histograms, hog
 from features.processes import in_processes, one_thread
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
@@ -48,7 +50,8 @@ class LgbmParameters:
     gradient_share: float = 2.0  # of the four blocks' mean squared distance; the others have 1 each
     gaussians: int = 64
     dictionary_pictures: int = 6000  # pieces of at most so many pictures teach the mixtures
-    kernel_rows: int = 8000  # the kernel machine learns from at most so many pictures, rare classes first: memory grows with its square
+    kernel_rows: int = 8000  # pictures and mirror images that the kernel machine learns from at most: memory grows with its square
+    mirror: bool = True  # it learns from mirror images too, of the classes to which they still belong
     projected: int = 512  # columns after the blocks are rotated together
     gamma: float = 1.0
     ridge: float = 0.1
@@ -155,17 +158,19 @@ class BoostedKernel:
         blocks = _stacked([part for _, part in count(self._encoded(kernel_pictures, jobs))])
         X = self.projection_.fit_transform(blocks)
         del blocks
+        group_numbers = np.unique(groups[chosen], return_inverse=True)[1]
+        turned, mirrored = self._mirror_images(kernel_pictures, X, kernel_codes, group_numbers, power, jobs)
         trees = self._tree_columns(kernel_pictures)
         if p.balance == "smote":
             made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), kernel_codes, p.seed)
         else:
             made, made_codes = np.empty((0, X.shape[1] + trees.shape[1]), np.float32), kernel_codes[:0]
         all_codes = np.concatenate([kernel_codes, made_codes])
-        group_numbers = np.unique(groups[chosen], return_inverse=True)[1]
-        all_groups = np.concatenate([group_numbers, -1 - np.arange(len(made))])
-        self.kernel_ = KernelRidge(p.gamma, p.ridge).fit(np.concatenate([X, made[:, :X.shape[1]].astype(np.float16)]), all_codes, n_classes,
-                                                         class_weights(all_codes, power), all_groups)
-        left_out = self.kernel_.left_out_scores_
+        points = np.concatenate([X, made[:, :X.shape[1]].astype(np.float16), mirrored])
+        point_codes = np.concatenate([all_codes, kernel_codes[turned]])
+        point_groups = np.concatenate([group_numbers, -1 - np.arange(len(made)), group_numbers[turned]])
+        self.kernel_ = KernelRidge(p.gamma, p.ridge).fit(points, point_codes, n_classes, class_weights(point_codes, power), point_groups)
+        left_out = self.kernel_.left_out_scores_[:len(all_codes)]
         del self.kernel_.left_out_scores_  # as long as the training set, and of no use in prediction
         self.steepness_ = _steepness(left_out[:len(chosen)], kernel_codes)
         rest = np.setdiff1d(np.arange(len(codes)), chosen)
@@ -200,6 +205,27 @@ class BoostedKernel:
         shares = np.asarray(self.booster_.predict(np.hstack([scores, self._tree_columns(pictures)]), pred_contrib=True))
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
+
+    def _mirror_images(self, pictures: Pictures, X: np.ndarray, codes: np.ndarray, groups: np.ndarray, power: float,
+                       jobs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the kernel machine's n pictures it also learns from in the mirror (m,), and their coordinates there (m, projected).
+
+        As many as there is room for, rare classes first. ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that
+        a class is mirrored only if a machine that knows no mirror images tells it from the others in the mirror, at least half as often as it does
+        pictures that it has not seen.
+        """
+        p = self.parameters
+        self.mirrored_ = np.full(self.n_classes_, p.mirror)
+        room = p.kernel_rows - len(codes) if p.mirror else 0
+        turned = thinned_rows(codes, room, p.seed) if room > self.n_classes_ else np.arange(0)
+        if not len(turned):
+            return turned, X[:0]
+        mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in self._encoded(pictures.take(turned), jobs, mirrored=True)])
+        plain = KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
+        known = _recognized(plain.left_out_scores_, codes, self.n_classes_)
+        self.mirrored_ = _recognized(plain.scores(mirrored), codes[turned], self.n_classes_) >= known / 2
+        stay = self.mirrored_[codes[turned]]
+        return turned[stay], mirrored[stay]
 
     def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, jobs: int) -> None:
         p = self.parameters
@@ -259,13 +285,13 @@ class BoostedKernel:
             parts = [self.kernel_.scores(self.projection_.transform(blocks)) for _, blocks in count(self._encoded(pictures, jobs))]
         return np.concatenate(parts) if parts else np.empty((0, self.n_classes_), np.float32)
 
-    def _encoded(self, pictures: Pictures, jobs: int) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    def _encoded(self, pictures: Pictures, jobs: int, mirrored: bool = False) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """(number of pictures, block name → rows) per chunk, in order."""
         columns = {family: family_columns([family]) for family in self.parameters.kernel_families}
         chunks = [pictures.take(np.arange(i, min(i + CHUNK, len(pictures.rows)))) for i in range(0, len(pictures.rows), CHUNK)]
-        vectors = in_processes(fisher_vectors, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs)
-        for chunk, encoded in zip(chunks, vectors, strict=True):
-            yield len(chunk.rows), {**encoded, **{family: chunk.columns(c) for family, c in columns.items()}}
+        encode = mirrored_blocks if mirrored else fisher_vectors
+        for chunk, encoded in zip(chunks, in_processes(encode, [(self.encoders_, chunk.tiles, chunk.rows) for chunk in chunks], jobs), strict=True):
+            yield len(chunk.rows), {**{family: chunk.columns(c) for family, c in columns.items()}, **encoded}
 
     def __getstate__(self) -> dict:
         """Trees as LightGBM's own text; fold-only arrays are left behind."""
@@ -289,6 +315,13 @@ def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> S
         drawn = [sample for part in in_processes(sampled_tiles, tasks, jobs) for sample in part]
         samples[encoder.kind] = dict(zip(rows.tolist(), drawn, strict=True))
     return samples
+
+
+def mirrored_blocks(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Whatever of the blocks is different for the mirror images of some tiles: Fisher vectors and ``hog``, (len(rows), width) float32 each."""
+    turned = np.ascontiguousarray(tiles[rows][:, :, ::-1])
+    cells = [cell_histograms(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)) for tile in turned]
+    return {**fisher_vectors(encoders, turned, np.arange(len(turned))), "hog": np.stack([hog(own) for own in cells])}
 
 
 class _Counter:
@@ -315,6 +348,13 @@ def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:
     if len(points) < 2:
         raise ScratchworkError("the training pictures are all flat, one colour each: there is nothing to learn from")
     return points
+
+
+def _recognized(scores: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """(n_classes,): the share of a class's rows whose own score is the largest, 1 where there are none."""
+    own = np.bincount(codes, minlength=n_classes)
+    right = np.bincount(codes[scores.argmax(axis=1) == codes], minlength=n_classes)
+    return np.where(own > 0, right / np.maximum(own, 1), 1.0)
 
 
 def _steepness(scores: np.ndarray, codes: np.ndarray) -> float:

@@ -59,7 +59,9 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
         said = np.stack([*(decision.proba(raw) for raw in found.unlabelled), last])
     told = {"rounds": found.rounds, "doubted": int(doubted.sum()), "trained_on": int(machine.counts_before_.sum()),
             "learned_from": dict(zip(classes, machine.counts_before_.tolist(), strict=True)),
-            "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True)), "importance": machine.importance(),
+            "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True)),
+            "not_mirrored": [label for label, mirrored in zip(classes, machine.mirrored_, strict=True) if parameters.mirror and not mirrored],
+            "importance": machine.importance(),
             "calibration": calibration_figures(found.raw[fold >= 0], found.proba[fold >= 0], examples.codes[fold >= 0])}
     return Trained(model, proba, np.array(classes, dtype=object)[chosen], told, said)
 

@@ -54,6 +54,7 @@ def _training_options(card: dict[str, Any], bases_there: bool) -> str:
     told = f" --seed {parameters.get('seed', 0)}"
     if card["model"] == "lgbm":
         told += f" --balance {parameters['balance']} --folds {card['folds']}" + " --trust-labels" * bool(parameters.get("trust_labels"))
+        told += " --no-mirror" * (not parameters.get("mirror", True))
     elif card["model"] == "cnn":
         told += _recipe_options(parameters) + (f" --folds {card['folds']}" if card.get("networks", 1) > 1 else "")
     else:

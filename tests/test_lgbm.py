@@ -1,11 +1,13 @@
 """The boosted model: what it may learn from, and that it learns nothing where there is nothing to learn."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageOps
 
 from cleaning.folds import TEST, draw_parts
 from cleaning.labels import check_labels
@@ -14,8 +16,9 @@ from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
 from models.doubt import doubted_labels
+from models.fisher import FisherEncoder, fisher_vectors
 from models.kernel import thinned_rows
-from models.lgbm import TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples
+from models.lgbm import ENCODED, TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples, mirrored_blocks
 from models.pictures import Examples, Pictures, read_pictures
 from models.training import best_rounds, train_lgbm
 from sources.demo import make_demo_set
@@ -110,6 +113,57 @@ def test_what_cannot_be_left_out(left_out: tuple[str, ...], told: str) -> None:
     """Unknown names, and everything that the kernel machine sees."""
     with pytest.raises(ScratchworkError, match=told):
         LgbmParameters(leave_out=left_out)
+
+
+def test_a_mirror_image_has_the_blocks_of_the_mirrored_file(drawing: Callable[..., Image.Image], tmp_path: Path) -> None:
+    """Mirroring a tile is mirroring the picture: its `hog`, and its Fisher vectors; the colours are the same on both sides."""
+    files = [tmp_path / "picture.png", tmp_path / "mirror image.png"]
+    picture = drawing(3, 128, 128, 0)
+    picture.save(files[0])
+    ImageOps.mirror(picture).save(files[1])
+    both = read_pictures(files, ExtractionSettings())
+    p = LgbmParameters(gaussians=4)
+    samples = draw_samples(both, p, 1)
+    encoders = [FisherEncoder(kind, 4, ENCODED[kind]).fit(np.concatenate(list(drawn.values()))) for kind, drawn in samples.items()]
+    seen, own = mirrored_blocks(encoders, both.tiles, both.rows[:1]), fisher_vectors(encoders, both.tiles, both.rows[1:])
+    for kind in ENCODED:
+        assert np.array_equal(seen[kind], own[kind])
+    assert np.array_equal(seen["hog"], both.take(np.array([1])).columns(family_columns(["hog"])))
+    assert np.array_equal(*(both.take(np.array([i])).columns(family_columns(["hsv"])) for i in (0, 1)))
+
+
+def arrow(rng: np.random.Generator, kind: str) -> Image.Image:
+    """A house, or an arrow to the left or to the right, somewhere on a white page."""
+    image = Image.new("RGB", (128, 128), "white")
+    pen = ImageDraw.Draw(image)
+    x, y, w, h = rng.integers(10, 30), rng.integers(30, 50), rng.integers(50, 80), rng.integers(20, 40)
+    if kind == "house":
+        pen.rectangle([x, y, x + w, y + h], outline="black", width=4)
+        pen.line([x, y, x + w // 2, y - 25, x + w, y], fill="black", width=4)
+        pen.rectangle([x + 8, y + h // 2, x + 20, y + h], fill="black")
+    else:
+        pen.line([x, y, x + w, y], fill="black", width=4)
+        pen.line([x + h // 2, y - h // 2, x, y, x + h // 2, y + h // 2], fill="black", width=4)
+    return ImageOps.mirror(image) if kind == "right" else image
+
+
+@pytest.mark.parametrize(("mirror", "room", "mirrored"), [(True, 8000, [True, False, False]), (True, 90, [True, True, True]),
+                                                          (False, 8000, [False, False, False])],
+                         ids=["arrows are told from their mirror images", "no room for mirror images", "not wanted"])
+def test_arrows_are_not_mirrored(tmp_path: Path, mirror: bool, room: int, mirrored: list[bool]) -> None:
+    """The mirror image of an arrow to the left belongs to another label, that of a house does not; arrows stay told apart."""
+    rng = np.random.default_rng(0)
+    codes = np.arange(120) % 3
+    files = [tmp_path / f"{i}.png" for i in range(120)]
+    for file, code in zip(files, codes, strict=True):
+        arrow(rng, ("house", "left", "right")[code]).save(file)
+    pictures = read_pictures(files, ExtractionSettings())
+    learn, new = np.arange(90), np.arange(90, 120)
+    p = LgbmParameters(gaussians=8, min_rows_per_leaf=3, mirror=mirror, kernel_rows=room)
+    machine = BoostedKernel(p).fit(pictures.take(learn), codes[learn], 3, learn, draw_samples(pictures.take(learn), p, 1), 5, 1)
+    assert machine.mirrored_.tolist() == mirrored
+    assert len(machine.kernel_.points_) == 90 + 30 * (mirror and room > 90)
+    assert (machine.log_proba(pictures.take(new)).argmax(1) == codes[new]).all()
 
 
 @pytest.mark.slow
