@@ -52,7 +52,7 @@ from reports.experiments import write_comparison, write_markdown
 
 TOP = {"title", "metric", "judged_on", "data", "test", "seeds", "time_limit_min", "refit_best", "base", "cross", "setting"}
 NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind)} - {"augmentation", "seed", "arch", "undersample"}
-LGBM = {"balance", "trust_labels", "leave_out"}
+LGBM = {"balance", "trust_labels", "leave_out", "mirror"}
 NETWORK_BALANCES = ("none", "undersample")
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
 OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
