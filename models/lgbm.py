@@ -154,13 +154,14 @@ class BoostedKernel:
         self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, kernel_pictures.rows)) for encoder in _encoders(p)]
         shares = {"gradient": p.gradient_share}
         self.projection_ = BlockProjection([Block(name, shares.get(name, 1)) for name in (*p.encoded, *p.kernel_families)], p.projected, p.seed)
-        total = len(pictures.rows) + (len(watch[0].rows) if watch else 0)
-        count = _Counter(progress, total)
+        room = p.kernel_rows - len(chosen) if p.mirror else 0
+        turned = thinned_rows(kernel_codes, room, p.seed) if room > n_classes else chosen[:0]  # to be mirrored, rare classes first
+        count = _Counter(progress, len(pictures.rows) + len(turned) + (len(watch[0].rows) if watch else 0))
         blocks = _stacked([part for _, part in count(self._encoded(kernel_pictures, jobs))])
         X = self.projection_.fit_transform(blocks)
         del blocks
         group_numbers = np.unique(groups[chosen], return_inverse=True)[1]
-        turned, mirrored = self._mirror_images(kernel_pictures, X, kernel_codes, group_numbers, power, jobs)
+        turned, mirrored = self._mirror_images(kernel_pictures, X, kernel_codes, group_numbers, turned, power, jobs, count)
         trees = self._tree_columns(kernel_pictures)
         if p.balance == "smote":
             made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), kernel_codes, p.seed)
@@ -209,24 +210,23 @@ class BoostedKernel:
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
 
-    def _mirror_images(self, pictures: Pictures, X: np.ndarray, codes: np.ndarray, groups: np.ndarray, power: float,
-                       jobs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which of the kernel machine's n pictures it also learns from in the mirror (m,), and their coordinates there (m, projected).
+    def _mirror_images(self, pictures: Pictures, X: np.ndarray, codes: np.ndarray, groups: np.ndarray, turned: np.ndarray, power: float,
+                       jobs: int, count: "_Counter") -> tuple[np.ndarray, np.ndarray]:
+        """Which of ``turned`` (m,), positions among the kernel machine's n pictures, are learned from in the mirror (m',), and their coordinates
+        there (m', projected).
 
-        As many as there is room for, rare classes first. ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that
-        a class is mirrored only if a machine that knows no mirror images tells it from the others in the mirror, at least half as often as it does
-        pictures that it has not seen.
+        ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that a class is mirrored only if a machine that knows no
+        mirror images recognises it in the mirror at least half as often as in pictures that it has not seen.
         """
         p = self.parameters
         self.mirrored_ = np.full(self.n_classes_, p.mirror)
-        room = p.kernel_rows - len(codes) if p.mirror else 0
-        turned = thinned_rows(codes, room, p.seed) if room > self.n_classes_ else np.arange(0)
         if not len(turned):
             return turned, X[:0]
-        mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in self._encoded(pictures.take(turned), jobs, mirrored=True)])
+        encoded = count(self._encoded(pictures.take(turned), jobs, mirrored=True))
+        mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in encoded])
         plain = KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
-        known = _recognized(plain.left_out_scores_, codes, self.n_classes_)
-        self.mirrored_ = _recognized(plain.scores(mirrored), codes[turned], self.n_classes_) >= known / 2
+        known = _recognised(plain.left_out_scores_, codes, self.n_classes_)
+        self.mirrored_ = _recognised(plain.scores(mirrored), codes[turned], self.n_classes_) >= known / 2
         stay = self.mirrored_[codes[turned]]
         return turned[stay], mirrored[stay]
 
@@ -353,7 +353,7 @@ def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:
     return points
 
 
-def _recognized(scores: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+def _recognised(scores: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
     """(n_classes,): the share of a class's rows whose own score is the largest, 1 where there are none."""
     own = np.bincount(codes, minlength=n_classes)
     right = np.bincount(codes[scores.argmax(axis=1) == codes], minlength=n_classes)

@@ -132,8 +132,8 @@ def test_a_mirror_image_has_the_blocks_of_the_mirrored_file(drawing: Callable[..
     assert np.array_equal(*(both.take(np.array([i])).columns(family_columns(["hsv"])) for i in (0, 1)))
 
 
-def arrow(rng: np.random.Generator, kind: str) -> Image.Image:
-    """A house, or an arrow to the left or to the right, somewhere on a white page."""
+def sign(rng: np.random.Generator, kind: str) -> Image.Image:
+    """A house, or an arrow to the left or to the right, somewhere on a white page, (128, 128) px."""
     image = Image.new("RGB", (128, 128), "white")
     pen = ImageDraw.Draw(image)
     x, y, w, h = rng.integers(10, 30), rng.integers(30, 50), rng.integers(50, 80), rng.integers(20, 40)
@@ -156,7 +156,7 @@ def test_arrows_are_not_mirrored(tmp_path: Path, mirror: bool, room: int, mirror
     codes = np.arange(120) % 3
     files = [tmp_path / f"{i}.png" for i in range(120)]
     for file, code in zip(files, codes, strict=True):
-        arrow(rng, ("house", "left", "right")[code]).save(file)
+        sign(rng, ("house", "left", "right")[code]).save(file)
     pictures = read_pictures(files, ExtractionSettings())
     learn, new = np.arange(90), np.arange(90, 120)
     p = LgbmParameters(gaussians=8, min_rows_per_leaf=3, mirror=mirror, kernel_rows=room)
