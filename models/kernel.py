@@ -91,7 +91,7 @@ class KernelRidge(Prepares):
         self.dual_ = cho_solve(factor, targets - self.base_, check_finite=False).astype(np.float32)
         if groups is None:
             return self
-        root, _ = lapack.strtri(factor[0], lower=True, overwrite_c=True)  # of A⁻¹: half the operations of A⁻¹ itself, of which a few numbers are needed
+        root, _ = lapack.strtri(factor[0], lower=True, overwrite_c=True)  # of A⁻¹, of which only few numbers are needed
         self.left_out_scores_ = targets - _left_out_residuals(root, self.dual_, groups)
         return self
 

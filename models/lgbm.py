@@ -4,7 +4,8 @@ A Fisher-vector kernel machine (`models.fisher`, `models.kernel`) sees strokes a
 scores as columns and as the starting point, plus the narrow handcrafted families, and adds what trees are good at: sizes,
 palettes, silhouettes, exceptions. The kernel's scores on its own training rows are exact left-out ones, so the trees learn how far
 to trust it. Mirror images are learned from as pictures of the same group (virtual examples: DeCoste & Schölkopf 2002), of the classes that stay
-themselves in the mirror; they are not looked at in predictions. Everything, the Gaussian mixtures included, is fitted inside the rows that `fit` is given.
+themselves in the mirror; they are not looked at in predictions. Everything, the Gaussian mixtures included, is fitted inside the rows that
+`fit` is given.
 
 Chosen on the training part of a campset (5 folds, macro-F1 / accuracy against the dirty labels): LightGBM on the handcrafted
 columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .605 / .759 with the best log loss; docs/lab-notes.md.
