@@ -249,6 +249,7 @@ RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", 
           "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror",
           "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
           "cutmix")  # options that change a network's recipe; left out, the preset decides
+OF_LGBM = ("mirror", "seed")  # what the boosted model shares with networks
 
 
 @app.command()
@@ -368,8 +369,9 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
             raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
                                    "--logit-adjustment")
-        if model == Model.lgbm and (resume or chosen.keys() - {"mirror"}):
-            given = ", ".join("--" + name.replace("_", "-") for name in [*(name for name in chosen if name != "mirror"), *["resume"] * resume])
+        of_network = [*(name for name in chosen if name not in OF_LGBM), *["resume"] * resume]
+        if model == Model.lgbm and of_network:
+            given = ", ".join("--" + name.replace("_", "-") for name in of_network)
             raise ScratchworkError(f"{given}: for --model cnn and stack only")
         import pipeline
         from models.recipes import usual_folds
@@ -659,8 +661,8 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
                                                          "trust_labels": trust_labels})
     from models.lgbm import LgbmParameters
 
-    return LgbmParameters(balance=(balance or Balance.class_weight).value, seed=chosen["seed"], trust_labels=trust_labels,
-                          mirror=chosen.get("mirror", True))
+    own = {name: value for name, value in chosen.items() if name in OF_LGBM}
+    return LgbmParameters(balance=(balance or Balance.class_weight).value, trust_labels=trust_labels, **own)
 
 
 def _stack_parameters(blend: Blends | None, seed: int) -> Any:

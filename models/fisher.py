@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from features.hog import every_gradient, gradient_sums
+from features.hog import cell_histograms, every_gradient, gradient_sums, hog
 from features.processes import one_thread
 from features.tile import TILE_PX
 from models.prepared import Prepares
@@ -162,6 +162,13 @@ def fisher_vectors(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.nd
     """Kind → (len(rows), width) float32 of some tiles, by one thread: the same sums in the same order for any number of processes."""
     with one_thread():
         return {encoder.kind: np.stack([encoder.encode(tiles[row]) for row in rows]) for encoder in encoders}
+
+
+def mirrored_blocks(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Whatever of the blocks is different for the mirror images of some tiles: Fisher vectors and ``hog``, (len(rows), width) float32 each."""
+    turned = np.ascontiguousarray(tiles[rows][:, :, ::-1])
+    cells = [cell_histograms(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)) for tile in turned]
+    return {**fisher_vectors(encoders, turned, np.arange(len(turned))), "hog": np.stack([hog(own) for own in cells])}
 
 
 def sampled_tiles(encoder: FisherEncoder, tiles: np.ndarray, rows: np.ndarray, first: int) -> list[np.ndarray]:

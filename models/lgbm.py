@@ -14,20 +14,19 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import lightgbm
 import numpy as np
 from scipy.optimize import minimize_scalar
+from sklearn.metrics import recall_score
 
 from cleaning.balance import BALANCES, class_weights, smote, undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from features.families import FAMILIES, family_columns, feature_names
-from features.hog import cell_histograms, hog
 from features.processes import in_processes, one_thread
 from models.classifier import PictureClassifier
 from models.decision import Decision, log_softmax
-from models.fisher import FisherEncoder, fisher_vectors, sampled_tiles
+from models.fisher import FisherEncoder, fisher_vectors, mirrored_blocks, sampled_tiles
 from models.kernel import Block, BlockProjection, KernelRidge, thinned_rows
 from models.pictures import Pictures
 from models.trained import Progress
@@ -226,8 +225,9 @@ class BoostedKernel:
         encoded = count(self._encoded(pictures.take(turned), jobs, mirrored=True))
         mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in encoded])
         plain = KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
-        known = _recognised(plain.left_out_scores_, codes, self.n_classes_)
-        self.mirrored_ = _recognised(plain.scores(mirrored), codes[turned], self.n_classes_) >= known / 2
+        unseen, in_mirror = (recall_score(true, scores.argmax(axis=1), labels=np.arange(self.n_classes_), average=None, zero_division=1.0)
+                             for true, scores in ((codes, plain.left_out_scores_), (codes[turned], plain.scores(mirrored))))
+        self.mirrored_ = in_mirror >= unseen / 2
         stay = self.mirrored_[codes[turned]]
         return turned[stay], mirrored[stay]
 
@@ -321,13 +321,6 @@ def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> S
     return samples
 
 
-def mirrored_blocks(encoders: list[FisherEncoder], tiles: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Whatever of the blocks is different for the mirror images of some tiles: Fisher vectors and ``hog``, (len(rows), width) float32 each."""
-    turned = np.ascontiguousarray(tiles[rows][:, :, ::-1])
-    cells = [cell_histograms(cv2.cvtColor(tile, cv2.COLOR_RGB2GRAY)) for tile in turned]
-    return {**fisher_vectors(encoders, turned, np.arange(len(turned))), "hog": np.stack([hog(own) for own in cells])}
-
-
 class _Counter:
     """Counts pictures as they come by and reports to ``progress``."""
 
@@ -352,13 +345,6 @@ def _samples_of(samples: Samples, kind: str, rows: np.ndarray) -> np.ndarray:
     if len(points) < 2:
         raise ScratchworkError("the training pictures are all flat, one colour each: there is nothing to learn from")
     return points
-
-
-def _recognised(scores: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """(n_classes,): the share of a class's rows whose own score is the largest, 1 where there are none."""
-    own = np.bincount(codes, minlength=n_classes)
-    right = np.bincount(codes[scores.argmax(axis=1) == codes], minlength=n_classes)
-    return np.where(own > 0, right / np.maximum(own, 1), 1.0)
 
 
 def _steepness(scores: np.ndarray, codes: np.ndarray) -> float:

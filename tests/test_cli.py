@@ -572,6 +572,7 @@ def test_augmentation_can_be_looked_at(data: Path, tmp_path: Path) -> None:
     pytest.param(["train", "--blend", "mean"], "--blend: for --model stack only", id="an option of the stack"),
     pytest.param(["train", "--model", "cnn", "--balance", "smote"], "--balance smote is for --model lgbm", id="a remedy of the other model"),
     pytest.param(["train", "--epochs", "3", "--resume"], "--epochs, --resume: for --model cnn and stack only", id="options of the other model"),
+    pytest.param(["train", "--no-mirror", "--views", "3"], "error: --views: for --model cnn and stack only", id="one option of both"),
     pytest.param(["evaluate"], "make it with: python cli.py train", id="no model"),
     pytest.param(["predict", "missing.png"], "does not exist", id="no model and no picture"),
     pytest.param(["train", "--folds", "1"], "at least 2", id="one fold"),

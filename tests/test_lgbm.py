@@ -16,9 +16,9 @@ from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
 from models.doubt import doubted_labels
-from models.fisher import FisherEncoder, fisher_vectors
+from models.fisher import FisherEncoder, fisher_vectors, mirrored_blocks
 from models.kernel import thinned_rows
-from models.lgbm import ENCODED, TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples, mirrored_blocks
+from models.lgbm import ENCODED, TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples
 from models.pictures import Examples, Pictures, read_pictures
 from models.training import best_rounds, train_lgbm
 from sources.demo import make_demo_set
