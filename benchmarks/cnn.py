@@ -6,8 +6,9 @@
 
 `speed` trains `scratch` and `camp` at one size, and the preset at its own, for whole epochs in turn, on the same pictures, in one process;
 the best round of each counts. Whole epochs: order, augmentation, forward, backward, step; not the validation. Also at float32, for processors without
-bfloat16. `ablate` trains the preset once as it is and once per change of `ABLATIONS`, watched on the first fold of the training
-part, never on a test part; figures are means over the seeds, with the standard deviation where there are several.
+bfloat16, and there with torch's own convolutions instead of minimal filtering. `ablate` trains the preset once as it is and once per change of
+`ABLATIONS`, watched on the first fold of the training part, never on a test part; figures are means over the seeds, with the standard deviation where
+there are several.
 
 Needs what `python cli.py clean` made in --artifacts. One JSON object per line on stdout, progress on stderr.
 """
@@ -17,9 +18,11 @@ import json
 import platform
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,6 +30,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
 import pipeline
+from models import winograd
 from models.cnn_training import epoch_line, member_of
 from models.decision import decided_by_others
 from models.evaluation import metrics
@@ -35,6 +39,7 @@ from models.inference import log_proba_of_members
 from models.recipes import CnnParameters, cnn_parameters
 
 PRESET = "fast"
+DIRECT = "by torch's convolutions"
 ABLATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "softmax only": {"kernel_head": False},
@@ -86,7 +91,7 @@ def main() -> int:
     parser.add_argument("--preset", default=PRESET)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=0, help="instead of the preset's")
-    parser.add_argument("--only", nargs="*", help="names of ablations")
+    parser.add_argument("--only", nargs="*", help="names of ablations, or of sides of speed")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     print(json.dumps({"machine": machine(), "threads": chosen.threads, "torch": torch.__version__}), flush=True)
@@ -100,17 +105,20 @@ def speed(chosen: argparse.Namespace) -> None:
     one_epoch = {"epochs": 1, "progressive": False, "size": chosen.size}
     sides = {f"{arch} {precision}": cnn_parameters(PRESET, arch, {**one_epoch, "precision": precision})
              for arch in ("scratch", "camp") for precision in ("auto", "float32")}
-    preset = cnn_parameters(PRESET, chosen={"epochs": 1, "progressive": False})
-    sides[f"preset auto, at its own {preset.size} px"] = preset
+    preset = cnn_parameters(chosen.preset, chosen={"epochs": 1, "progressive": False})
+    own = f"preset {chosen.preset}, at its own {preset.size} px"
+    sides |= {own: preset, f"{own}, float32": replace(preset, precision="float32"), f"{own}, float32 {DIRECT}": replace(preset, precision="float32")}
+    sides = {name: p for name, p in sides.items() if name in (chosen.only or sides)}
     best: dict[str, float] = {}
     for number in range(chosen.rounds):
         for name, p in sides.items():
-            best[name] = min(best.get(name, np.inf), epoch_seconds(task, p))
+            with mock.patch.object(winograd, "FEWEST_CHANNELS", 10**9) if DIRECT in name else nullcontext():
+                best[name] = min(best.get(name, np.inf), epoch_seconds(task, p))
             print(f"round {number + 1} of {chosen.rounds}: {name}: {best[name]:.1f} s", file=sys.stderr, flush=True)
     for name, seconds in best.items():
-        reference = best["camp float32" if "float32" in name else "camp auto"]
+        reference = best.get("camp float32" if "float32" in name else "camp auto")
         print(json.dumps({"side": name, "size_px": sides[name].size, "pictures": len(task.codes), "seconds_per_epoch": round(seconds, 2),
-                          "pictures_per_s": round(len(task.codes) / seconds), "of_camp": round(seconds / reference, 3)}), flush=True)
+                          "pictures_per_s": round(len(task.codes) / seconds), "of_camp": reference and round(seconds / reference, 3)}), flush=True)
 
 
 def epoch_seconds(task: Task, p: CnnParameters) -> float:

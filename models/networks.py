@@ -11,6 +11,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from models.winograd import Convolution
+
 Network = TypeVar("Network", bound=nn.Module)
 CAMP_CHANNELS = (50, 80, 120)
 VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -199,7 +201,7 @@ def parameter_count(network: nn.Module) -> int:
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Sequential(Convolution(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
 def _he(network: Network) -> Network:
