@@ -2,7 +2,8 @@
 
 Squares of 4 x 4 results are worked out together from the 6 x 6 numbers that they depend on: 36 products of matrices instead of 144, between
 transforms whose cost does not grow with the number of channels squared. torch's own convolution multiplies directly on processors without
-bfloat16; there a step of our network takes .6 of its time by this (docs/lab-notes.md), and results differ by a hundred-thousandth of the largest.
+bfloat16; an epoch of our networks takes three quarters of its time by this (docs/lab-notes.md), and results differ by a hundred-thousandth of
+the largest.
 """
 
 from functools import cache
