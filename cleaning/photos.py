@@ -27,6 +27,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.random_projection import GaussianRandomProjection
 
 from features.families import feature_names
+from features.processes import one_thread
 
 METHODS = ("gmm", "kmeans-random", "kmeans-pca", "kmeans-autoencoder")
 COLUMNS = ("noise__zero_share", "noise__quiet_share", "noise__soft_share", "noise__log_median", "palette__top1", "palette__top2", "palette__top4",
@@ -62,9 +63,10 @@ class Photos:
 def photo_scores(features: np.ndarray, tiles: np.ndarray, rows: np.ndarray, method: str = "gmm", seed: int = 0, jobs: int = 1) -> Photos:
     """``features`` (n, n_features) and the tiles (``rows`` (n,) of ``tiles``) of n pictures → how little each looks like a photograph."""
     X = features[:, [feature_names().index(name) for name in COLUMNS]].astype(np.float64)
-    mixed = _mixed(X)
     if method == "gmm":
-        score, seeds, components = _self_trained(X, mixed, seed, jobs)
+        with one_thread():  # small products: threads that wait for each other take four times as long where something else is computing
+            mixed = _mixed(X)
+            score, seeds, components = _self_trained(X, mixed, seed, jobs)
     else:
         mixed = _projected(np.stack([_pixels(tiles[row]) for row in rows]), method, seed)
         cluster = KMeans(2, n_init=10, random_state=seed).fit_predict(mixed)

@@ -12,6 +12,7 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import lightgbm
@@ -36,6 +37,7 @@ TREE_FAMILIES = tuple(family for family in FAMILIES if family != "hog")
 ENCODED = {"gradient": 64, "color": 48}  # kind of Fisher vector → principal components of its pieces
 BLOCKS = (*ENCODED, *FAMILIES)  # everything that can be left out
 CHUNK = 128  # pictures per encoding task
+FEW_PICTURES = 1000  # learned from by one thread
 REASONS = 4  # contributions that are told of a picture
 Samples = dict[str, dict[int, np.ndarray]]  # descriptors, drawn once and shared by all folds: kind → row of the tile map → (m, d + 2)
 
@@ -139,8 +141,15 @@ class BoostedKernel:
         """Learn from n pictures with class codes (n,) and duplicate groups (n,).
 
         With ``watch`` (pictures and codes that are not learned from) boosting stops early and ``curve_`` holds its log loss per round;
-        without, there are exactly ``rounds`` rounds.
+        without, there are exactly ``rounds`` rounds. Fewer than `FEW_PICTURES` pictures are learned from by one thread: several wait for each other
+        longer than they work, where something else is computing.
         """
+        few = len(pictures.rows) < FEW_PICTURES
+        with one_thread() if few else nullcontext():
+            return self._fit(pictures, codes, n_classes, groups, samples, rounds, jobs, 1 if few else jobs, watch, progress)
+
+    def _fit(self, pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, samples: Samples, rounds: int, jobs: int,
+             tree_threads: int, watch: tuple[Pictures, np.ndarray] | None, progress: Progress | None) -> "BoostedKernel":
         p = self.parameters
         self.counts_before_ = np.bincount(codes, minlength=n_classes)
         if p.balance == "undersample":
@@ -185,7 +194,7 @@ class BoostedKernel:
         rows = np.concatenate([np.arange(len(tree_codes)), turned])  # a picture's mirror image is a second row of half the weight
         weights /= np.bincount(rows)
         data = self._dataset(scores, columns[rows], tree_codes[rows], weights[rows])
-        self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count), jobs)
+        self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count), tree_threads)
         return self
 
     def log_proba(self, pictures: Pictures, jobs: int = 1, progress: Progress | None = None, rounds: int | None = None) -> np.ndarray:
@@ -231,13 +240,13 @@ class BoostedKernel:
         stay = self.mirrored_[codes[turned]]
         return turned[stay], mirrored[stay]
 
-    def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, jobs: int) -> None:
+    def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, threads: int) -> None:
         p = self.parameters
         history: dict[str, dict[str, list[float]]] = {}
         settings = {"objective": "multiclass", "num_class": self.n_classes_, "learning_rate": p.learning_rate, "num_leaves": p.leaves,
                     "feature_fraction": p.feature_fraction, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0,
                     "min_data_in_leaf": p.min_rows_per_leaf, "max_bin": p.max_bin, "seed": p.seed, "deterministic": True,
-                    "force_col_wise": True, "num_threads": jobs, "verbosity": -1}
+                    "force_col_wise": True, "num_threads": threads, "verbosity": -1}
         callbacks: list[Callable] = [lightgbm.record_evaluation(history), lightgbm.early_stopping(p.patience, verbose=False)] if watched else []
         self.booster_ = lightgbm.train(settings, data, rounds, valid_sets=[watched] if watched else None, callbacks=callbacks)
         self.booster_.free_dataset()

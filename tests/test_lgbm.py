@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from cleaning.folds import TEST, draw_parts
 from cleaning.labels import check_labels
@@ -15,9 +17,10 @@ from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import ExtractionSettings
 from features.families import family_columns, feature_names
 from features.scan import natural_order, scan_folder
+from models import lgbm
 from models.doubt import doubted_labels
 from models.fisher import FisherEncoder, fisher_vectors, mirrored_blocks
-from models.kernel import thinned_rows
+from models.kernel import KernelRidge, thinned_rows
 from models.lgbm import ENCODED, TREE_FAMILIES, BoostedKernel, LgbmParameters, draw_samples
 from models.pictures import Examples, Pictures, read_pictures
 from models.training import best_rounds, train_lgbm
@@ -57,6 +60,33 @@ def test_a_label_that_is_doubted_more_than_half_is_learned_from_whole() -> None:
     own = np.arange(710)
     examples = Examples(Pictures(np.empty((0, 0)), np.empty((0, 0)), own), codes, own, np.zeros(710, int), np.zeros(710, bool))
     assert not doubted_labels(examples, proba, np.ones(710, bool))[codes == 0].any()
+
+
+@pytest.mark.parametrize(("few", "alone"), [(1000, True), (1, False)])
+def test_few_pictures_are_learned_from_by_one_thread(few: int, alone: bool, drawing: Callable[..., Image.Image], tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products and trees; where there are many, everybody helps. What was set before is set afterwards."""
+    files = [tmp_path / f"{seed}.png" for seed in range(12)]
+    for seed, file in enumerate(files):
+        drawing(seed).save(file)
+    pictures = read_pictures(files, ExtractionSettings())
+    codes, own = np.arange(len(pictures.rows)) % 2, np.arange(len(pictures.rows))
+    seen: list[int] = []
+    fit, train = KernelRidge.fit, lightgbm.train
+    monkeypatch.setattr(lgbm, "FEW_PICTURES", few)
+    monkeypatch.setattr(KernelRidge, "fit", lambda *a: seen.append(max(blas_threads())) or fit(*a))
+    monkeypatch.setattr(lightgbm, "train", lambda settings, *a, **k: seen.append(settings["num_threads"]) or train(settings, *a, **k))
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        before = blas_threads()
+        parameters = LgbmParameters()
+        BoostedKernel(parameters).fit(pictures, codes, 2, own, draw_samples(pictures, parameters, 1), 2, 3)
+        assert blas_threads() == before
+    assert set(seen[:-1]) == {1 if alone else max(before)}
+    assert seen[-1] == (1 if alone else 3)
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=8), limit=st.integers(1, 200))
