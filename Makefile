@@ -18,7 +18,7 @@ demo: install
 	$(PY) cli.py demo
 
 test: install
-	$(PY) -m pytest
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: install
 	$(PY) -m ruff check .
