@@ -61,8 +61,12 @@ def test_a_network_learns_the_same_by_either_way(monkeypatch: pytest.MonkeyPatch
     for fewest in (48, 10**9):
         monkeypatch.setattr(winograd, "FEWEST_CHANNELS", fewest)
         network = make_network("scratch", 3, 64, 48, 3)
+        for weights in network.parameters():
+            if not weights.any():
+                torch.nn.init.ones_(weights)  # a fresh block does nothing, and its convolutions would get no gradient
         torch.nn.functional.cross_entropy(network(x), torch.arange(16) % 3).backward()
         gradients.append([w.grad for w in network.parameters()])
+    assert all(gradient.any() for gradient in gradients[0] if gradient.ndim == 4)
     for own, expected in zip(*gradients, strict=True):
         assert (own - expected).abs().max() <= 1e-3 * expected.abs().max() + 1e-7
     convolution = Convolution(48, 48, 3, padding=1)
