@@ -180,7 +180,7 @@ class BoostedKernel:
         points = np.concatenate([X, made[:, :X.shape[1]].astype(np.float16), mirrored])
         point_codes = np.concatenate([all_codes, kernel_codes[turned]])
         point_groups = np.concatenate([group_numbers, -1 - np.arange(len(made)), group_numbers[turned]])
-        self.kernel_ = KernelRidge(p.gamma, p.ridge).fit(points, point_codes, n_classes, class_weights(point_codes, power), point_groups)
+        self.kernel_ = self._kernel_machine(points, point_codes, power, point_groups)
         left_out, mirrored_out = np.split(self.kernel_.left_out_scores_, [len(all_codes)])
         del self.kernel_.left_out_scores_  # as long as the training set, and of no use in prediction
         self.steepness_ = _steepness(left_out[:len(chosen)], kernel_codes)
@@ -227,18 +227,20 @@ class BoostedKernel:
         ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that a class is mirrored only if a machine that knows no
         mirror images recognises it in the mirror at least half as often as in pictures that it has not seen.
         """
-        p = self.parameters
-        self.mirrored_ = np.full(self.n_classes_, p.mirror)
+        self.mirrored_ = np.full(self.n_classes_, self.parameters.mirror)
         if not len(turned):
             return turned, X[:0]
         encoded = count(self._encoded(pictures.take(turned), jobs, mirrored=True))
         mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in encoded])
-        plain = KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
+        plain = self._kernel_machine(X, codes, power, groups)
         unseen, in_mirror = (recall_score(true, scores.argmax(axis=1), labels=np.arange(self.n_classes_), average=None, zero_division=1.0)
                              for true, scores in ((codes, plain.left_out_scores_), (codes[turned], plain.scores(mirrored))))
         self.mirrored_ = in_mirror >= unseen / 2
         stay = self.mirrored_[codes[turned]]
         return turned[stay], mirrored[stay]
+
+    def _kernel_machine(self, X: np.ndarray, codes: np.ndarray, power: float, groups: np.ndarray) -> KernelRidge:
+        return KernelRidge(self.parameters.gamma, self.parameters.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
 
     def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, threads: int) -> None:
         p = self.parameters
