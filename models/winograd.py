@@ -36,7 +36,8 @@ class Convolution(nn.Conv2d):
         """Decided by shapes alone: the same machine does the same at every call."""
         if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
             return False
-        plain = (self.kernel_size, self.stride, self.padding, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
+        found = self.kernel_size, self.stride, self.padding, self.padding_mode, self.dilation, self.groups
+        plain = found == ((3, 3), (1, 1), (1, 1), "zeros", (1, 1), 1)
         n, _, height, width = x.shape
         return (plain and not height % SIDE and not width % SIDE and min(self.in_channels, self.out_channels) >= FEWEST_CHANNELS
                 and n * height * width >= FEWEST_SQUARES * SIDE**2)

@@ -16,7 +16,7 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_it_is_the_convolution(pictures: int, inputs: int, outputs: int, rows: int, columns: int, channels_last: bool) -> None:
     """Results and both gradients, whatever the layout in memory."""
@@ -45,7 +45,8 @@ def test_single_precision_is_enough() -> None:
 @pytest.mark.parametrize(("change", "size"), [
     ({}, (16, 8, 10)), ({"stride": 2}, (16, 8, 8)), ({"padding": 0}, (16, 8, 8)), ({"groups": 2}, (16, 8, 8)),
     ({"dilation": 2, "padding": 2}, (16, 8, 8)), ({}, (1, 8, 8)), ({"out_channels": 40}, (16, 8, 8)),
-], ids=["sides", "stride", "padding", "groups", "dilation", "few squares", "few channels"])
+    ({"padding_mode": "reflect"}, (16, 8, 8)),
+], ids=["sides", "stride", "padding", "groups", "dilation", "few squares", "few channels", "other borders"])
 def test_everything_else_is_left_to_torch(change: dict, size: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """No shape for which it was not made, or does not pay, ever reaches it."""
     monkeypatch.setattr(winograd, "MinimalFiltering", None)
