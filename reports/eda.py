@@ -76,7 +76,7 @@ def _distribution(usable: pd.DataFrame, labels: list[str], column: str, title: s
         axes.barh(rows, tenths[:, 10 - i] - tenths[:, i], 0.7, tenths[:, i], color="#4477AA", alpha=0.22, linewidth=0)
     axes.use_sticky_edges = False  # bars have a margin to the left, too
     axes.vlines(tenths[:, 5], rows - 0.35, rows + 0.35, color="#222222", linewidth=1.5)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(rows, labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     if column != "mean_pixel":
         axes.set_xscale("log")

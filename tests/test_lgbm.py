@@ -64,7 +64,7 @@ def test_a_label_that_is_doubted_more_than_half_is_learned_from_whole() -> None:
 
 @pytest.mark.parametrize(("few", "alone"), [(1000, True), (1, False)])
 def test_few_pictures_are_learned_from_by_one_thread(few: int, alone: bool, drawing: Callable[..., Image.Image], tmp_path: Path,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     """Products and trees; where there are many, everybody helps. What was set before is set afterwards."""
     files = [tmp_path / f"{seed}.png" for seed in range(12)]
     for seed, file in enumerate(files):
