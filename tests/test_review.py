@@ -690,7 +690,7 @@ def test_a_server_that_dies_loses_nothing(place: Path, chromium: Any) -> None:
         process.wait()
         for key in "ddu":
             page.keyboard.press(key)
-        page.wait_for_selector("#status[data-state=trouble]")
+        page.wait_for_selector("#status[data-state=trouble]:has-text('3 waiting')")  # the first click's trouble is told before the others are made
         assert "NOT saved" in page.inner_text("#status") and "3 waiting" in page.inner_text("#status")
         warned: list[str] = []
         page.once("dialog", lambda dialog: (warned.append(dialog.type), dialog.dismiss()))
