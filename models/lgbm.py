@@ -14,6 +14,7 @@ columns alone .529 / .724, kernel machine alone .600 / .756, boosted from it .60
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lightgbm
 import numpy as np
@@ -144,58 +145,50 @@ class BoostedKernel:
         without, there are exactly ``rounds`` rounds. Fewer than `FEW_PICTURES` pictures are learned from by one thread: several wait for each other
         longer than they work, where something else is computing.
         """
-        few = len(pictures.rows) < FEW_PICTURES
-        with one_thread() if few else nullcontext():
-            return self._fit(pictures, codes, n_classes, groups, samples, rounds, jobs, 1 if few else jobs, watch, progress)
-
-    def _fit(self, pictures: Pictures, codes: np.ndarray, n_classes: int, groups: np.ndarray, samples: Samples, rounds: int, jobs: int,
-             tree_threads: int, watch: tuple[Pictures, np.ndarray] | None, progress: Progress | None) -> "BoostedKernel":
-        p = self.parameters
-        self.counts_before_ = np.bincount(codes, minlength=n_classes)
-        if p.balance == "undersample":
-            stay = undersampled_rows(codes, p.seed)
-            pictures, codes, groups = pictures.take(stay), codes[stay], groups[stay]
         self.n_classes_ = n_classes
-        power = p.kernel_weight_power if p.balance == "class-weight" else 0.0
-        tree_power = p.tree_weight_power if p.balance == "class-weight" else 0.0
-        chosen = thinned_rows(codes, p.kernel_rows, p.seed)
-        kernel_pictures, kernel_codes = pictures.take(chosen), codes[chosen]
-        self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, kernel_pictures.rows)) for encoder in _encoders(p)]
+        self.counts_before_ = np.bincount(codes, minlength=n_classes)
+        known = _Known(pictures, codes, np.unique(groups, return_inverse=True)[1])
+        if self.parameters.balance == "undersample":
+            known = known.take(undersampled_rows(codes, self.parameters.seed))
+        few = len(known.codes) < FEW_PICTURES
+        count = _Counter(progress, len(known.codes) + (len(watch[0].rows) if watch else 0))
+        with one_thread() if few else nullcontext():
+            data = self._dataset(self._fit_kernel(known, samples, jobs, count))
+            self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count), 1 if few else jobs)
+        return self
+
+    def _fit_kernel(self, known: "_Known", samples: Samples, jobs: int, count: "_Counter") -> "_TreeRows":
+        """Mixtures, projection and kernel machine, and from them what the trees learn from."""
+        p = self.parameters
+        chosen = thinned_rows(known.codes, p.kernel_rows, p.seed)
+        own, rest = known.take(chosen), known.take(np.setdiff1d(np.arange(len(known.codes)), chosen))
+        self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, own.pictures.rows)) for encoder in _encoders(p)]
         shares = {"gradient": p.gradient_share}
         self.projection_ = BlockProjection([Block(name, shares.get(name, 1)) for name in (*p.encoded, *p.kernel_families)], p.projected, p.seed)
-        room = p.kernel_rows - len(chosen) if p.mirror else 0
-        turned = thinned_rows(kernel_codes, room, p.seed) if room > n_classes else chosen[:0]  # to be mirrored, rare classes first
-        count = _Counter(progress, len(pictures.rows) + len(turned) + (len(watch[0].rows) if watch else 0))
-        blocks = _stacked([part for _, part in count(self._encoded(kernel_pictures, jobs))])
-        X = self.projection_.fit_transform(blocks)
-        del blocks
-        group_numbers = np.unique(groups[chosen], return_inverse=True)[1]
-        turned, mirrored = self._mirror_images(kernel_pictures, X, kernel_codes, group_numbers, turned, power, jobs, count)
-        trees = self._tree_columns(kernel_pictures)
+        X = self.projection_.fit_transform(_stacked([part for _, part in count(self._encoded(own.pictures, jobs))]))
+        turned, mirrored, plain = self._mirror_images(own, X, jobs, count)
+        trees = self._tree_columns(own.pictures)
         if p.balance == "smote":
-            made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), kernel_codes, p.seed)
+            made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), own.codes, p.seed)
         else:
-            made, made_codes = np.empty((0, X.shape[1] + trees.shape[1]), np.float32), kernel_codes[:0]
-        all_codes = np.concatenate([kernel_codes, made_codes])
+            made, made_codes = np.empty((0, X.shape[1] + trees.shape[1]), np.float32), own.codes[:0]
+        codes = np.concatenate([own.codes, made_codes])
         points = np.concatenate([X, made[:, :X.shape[1]].astype(np.float16), mirrored])
-        point_codes = np.concatenate([all_codes, kernel_codes[turned]])
-        point_groups = np.concatenate([group_numbers, -1 - np.arange(len(made)), group_numbers[turned]])
-        self.kernel_ = self._kernel_machine(points, point_codes, power, point_groups)
-        left_out, mirrored_out = np.split(self.kernel_.left_out_scores_, [len(all_codes)])
+        if plain is None or len(points) > len(X):
+            groups = np.concatenate([own.groups, -1 - np.arange(len(made)), own.groups[turned]])
+            self.kernel_ = self._kernel_machine(points, np.concatenate([codes, own.codes[turned]]), groups)
+        else:
+            self.kernel_ = plain
+        left_out, mirrored_out = np.split(self.kernel_.left_out_scores_, [len(codes)])
         del self.kernel_.left_out_scores_  # as long as the training set, and of no use in prediction
-        self.steepness_ = _steepness(left_out[:len(chosen)], kernel_codes)
-        rest = np.setdiff1d(np.arange(len(codes)), chosen)
-        rest_scores = self._scores(pictures.take(rest), jobs, count)
-        scores = np.concatenate([left_out, rest_scores, mirrored_out])
-        columns = np.concatenate([trees, made[:, X.shape[1]:], self._tree_columns(pictures.take(rest))])
-        tree_codes = np.concatenate([all_codes, codes[rest]])
-        weights = class_weights(tree_codes, tree_power)
-        self.counts_after_ = np.bincount(tree_codes, weights, n_classes)
-        rows = np.concatenate([np.arange(len(tree_codes)), turned])  # a picture's mirror image is a second row of half the weight
-        weights /= np.bincount(rows)
-        data = self._dataset(scores, columns[rows], tree_codes[rows], weights[rows])
-        self._boost(data, rounds, None if watch is None else self._watched(data, *watch, jobs, count), tree_threads)
-        return self
+        self.steepness_ = _steepness(left_out[:len(chosen)], own.codes)
+        scores = np.concatenate([left_out, self._scores(rest.pictures, jobs, count), mirrored_out])
+        columns = np.concatenate([trees, made[:, X.shape[1]:], self._tree_columns(rest.pictures)])
+        codes = np.concatenate([codes, rest.codes])
+        weights = class_weights(codes, p.tree_weight_power if p.balance == "class-weight" else 0.0)
+        self.counts_after_ = np.bincount(codes, weights, self.n_classes_)
+        rows = np.concatenate([np.arange(len(codes)), turned])  # a picture's mirror image is a second row of half the weight
+        return _TreeRows(scores, columns[rows], codes[rows], (weights / np.bincount(rows))[rows])
 
     def log_proba(self, pictures: Pictures, jobs: int = 1, progress: Progress | None = None, rounds: int | None = None) -> np.ndarray:
         """(n, n_classes) log-probabilities, not calibrated; ``rounds``: of the trees, all if not given."""
@@ -219,28 +212,34 @@ class BoostedKernel:
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
 
-    def _mirror_images(self, pictures: Pictures, X: np.ndarray, codes: np.ndarray, groups: np.ndarray, turned: np.ndarray, power: float,
-                       jobs: int, count: "_Counter") -> tuple[np.ndarray, np.ndarray]:
-        """Which of ``turned`` (m,), positions among the kernel machine's n pictures, are learned from in the mirror (m',), and their coordinates
-        there (m', projected).
+    def _mirror_images(self, own: "_Known", X: np.ndarray, jobs: int,
+                       count: "_Counter") -> tuple[np.ndarray, np.ndarray, KernelRidge | None]:
+        """Positions (m,) among the kernel machine's n pictures that are learned from in the mirror too, rare classes first where there is no room
+        for all; their coordinates there (m, projected); and the machine that knows no mirror images, where one had to be asked.
 
-        ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that a class is mirrored only if a machine that knows no
-        mirror images recognises it in the mirror at least half as often as in pictures that it has not seen.
+        ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that a class is mirrored only if that machine
+        recognises it in the mirror at least half as often as in pictures that it has not seen.
         """
-        self.mirrored_ = np.full(self.n_classes_, self.parameters.mirror)
-        if not len(turned):
-            return turned, X[:0]
-        encoded = count(self._encoded(pictures.take(turned), jobs, mirrored=True))
+        p = self.parameters
+        self.mirrored_ = np.full(self.n_classes_, p.mirror)
+        room = p.kernel_rows - len(X) if p.mirror else 0
+        if room <= self.n_classes_:
+            return np.empty(0, int), X[:0], None
+        turned = thinned_rows(own.codes, room, p.seed)
+        count.total += len(turned)
+        encoded = count(self._encoded(own.pictures.take(turned), jobs, mirrored=True))
         mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in encoded])
-        plain = self._kernel_machine(X, codes, power, groups)
+        plain = self._kernel_machine(X, own.codes, own.groups)
         unseen, in_mirror = (recall_score(true, scores.argmax(axis=1), labels=np.arange(self.n_classes_), average=None, zero_division=1.0)
-                             for true, scores in ((codes, plain.left_out_scores_), (codes[turned], plain.scores(mirrored))))
+                             for true, scores in ((own.codes, plain.left_out_scores_), (own.codes[turned], plain.scores(mirrored))))
         self.mirrored_ = in_mirror >= unseen / 2
-        stay = self.mirrored_[codes[turned]]
-        return turned[stay], mirrored[stay]
+        stay = self.mirrored_[own.codes[turned]]
+        return turned[stay], mirrored[stay], plain
 
-    def _kernel_machine(self, X: np.ndarray, codes: np.ndarray, power: float, groups: np.ndarray) -> KernelRidge:
-        return KernelRidge(self.parameters.gamma, self.parameters.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
+    def _kernel_machine(self, X: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> KernelRidge:
+        p = self.parameters
+        power = p.kernel_weight_power if p.balance == "class-weight" else 0.0
+        return KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
 
     def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, threads: int) -> None:
         p = self.parameters
@@ -276,8 +275,9 @@ class BoostedKernel:
         raw = self.booster_.predict(np.hstack([scores, columns]), raw_score=True, num_iteration=rounds)
         return log_softmax(np.asarray(raw).reshape(len(scores), -1) + self._start(scores))
 
-    def _dataset(self, scores: np.ndarray, columns: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> lightgbm.Dataset:
-        return lightgbm.Dataset(np.hstack([scores, columns]), codes, weight=weights, init_score=self._start(scores).ravel(order="F"),
+    def _dataset(self, rows: "_TreeRows") -> lightgbm.Dataset:
+        return lightgbm.Dataset(np.hstack([rows.scores, rows.columns]), rows.codes, weight=rows.weights,
+                                init_score=self._start(rows.scores).ravel(order="F"),
                                 params={"max_bin": self.parameters.max_bin, "verbosity": -1}, free_raw_data=True)
 
     def _start(self, scores: np.ndarray) -> np.ndarray:
@@ -316,6 +316,26 @@ class BoostedKernel:
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state, booster_=lightgbm.Booster(model_str=state["booster_"]))
+
+
+class _Known(NamedTuple):
+    """What is learned from: n pictures, their class codes (n,), the numbers of their duplicate groups (n,)."""
+
+    pictures: Pictures
+    codes: np.ndarray
+    groups: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "_Known":
+        return _Known(self.pictures.take(rows), self.codes[rows], self.groups[rows])
+
+
+class _TreeRows(NamedTuple):
+    """What the trees learn from: the kernel machine's scores (n, n_classes), handcrafted columns (n, c), class codes and weights (n,)."""
+
+    scores: np.ndarray
+    columns: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
 
 
 def draw_samples(pictures: Pictures, parameters: LgbmParameters, jobs: int) -> Samples:
