@@ -165,8 +165,11 @@ class BoostedKernel:
         self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, own.pictures.rows)) for encoder in _encoders(p)]
         shares = {"gradient": p.gradient_share}
         self.projection_ = BlockProjection([Block(name, shares.get(name, 1)) for name in (*p.encoded, *p.kernel_families)], p.projected, p.seed)
+        room = p.kernel_rows - len(chosen) if p.mirror else 0
+        turned = thinned_rows(own.codes, room, p.seed) if room > self.n_classes_ else chosen[:0]  # to be mirrored, rare classes first
+        count.total += len(turned)
         X = self.projection_.fit_transform(_stacked([part for _, part in count(self._encoded(own.pictures, jobs))]))
-        turned, mirrored, plain = self._mirror_images(own, X, jobs, count)
+        turned, mirrored, plain = self._mirror_images(own, X, turned, jobs, count)
         trees = self._tree_columns(own.pictures)
         if p.balance == "smote":
             made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), own.codes, p.seed)
@@ -212,21 +215,17 @@ class BoostedKernel:
         shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
         return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
 
-    def _mirror_images(self, own: "_Known", X: np.ndarray, jobs: int,
+    def _mirror_images(self, own: "_Known", X: np.ndarray, turned: np.ndarray, jobs: int,
                        count: "_Counter") -> tuple[np.ndarray, np.ndarray, KernelRidge | None]:
-        """Positions (m,) among the kernel machine's n pictures that are learned from in the mirror too, rare classes first where there is no room
-        for all; their coordinates there (m, projected); and the machine that knows no mirror images, where one had to be asked.
+        """Which of ``turned`` (m,), positions among the kernel machine's n pictures, are learned from in the mirror (m',); their coordinates there
+        (m', projected); and the machine that knows no mirror images, where one had to be asked.
 
         ``mirrored_`` (n_classes,) bool: an arrow to the left becomes one to the right, so that a class is mirrored only if that machine
         recognises it in the mirror at least half as often as in pictures that it has not seen.
         """
-        p = self.parameters
-        self.mirrored_ = np.full(self.n_classes_, p.mirror)
-        room = p.kernel_rows - len(X) if p.mirror else 0
-        if room <= self.n_classes_:
-            return np.empty(0, int), X[:0], None
-        turned = thinned_rows(own.codes, room, p.seed)
-        count.total += len(turned)
+        self.mirrored_ = np.full(self.n_classes_, self.parameters.mirror)
+        if not len(turned):
+            return turned, X[:0], None
         encoded = count(self._encoded(own.pictures.take(turned), jobs, mirrored=True))
         mirrored = np.concatenate([self.projection_.transform(blocks) for _, blocks in encoded])
         plain = self._kernel_machine(X, own.codes, own.groups)
