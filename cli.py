@@ -331,7 +331,7 @@ def decide(path: Annotated[str, typer.Argument(help="A picture, as decisions.csv
 def train(model: Annotated[Model, typer.Option("--model", help="What to train.")] = Model.lgbm, data: Data = None,
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
           balance: Annotated[Balance | None, typer.Option("--balance", help="Against class imbalance, inside training folds only; cnn: undersample.",
-                                                          show_default="lgbm: class-weight")] = None,
+                                                          show_default="none")] = None,
           trust_labels: Annotated[bool, typer.Option("--trust-labels", help="Learn from labels too that are more probably wrong than right by "
                                                                             "the out-of-fold probabilities.")] = False,
           folds: Annotated[int | None, typer.Option("--folds", help="Cross-validation folds.",
@@ -662,7 +662,7 @@ def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Ar
     from models.lgbm import LgbmParameters
 
     own = {name: value for name, value in chosen.items() if name in OF_LGBM}
-    return LgbmParameters(balance=(balance or Balance.class_weight).value, trust_labels=trust_labels, **own)
+    return LgbmParameters(balance=(balance or Balance.none).value, trust_labels=trust_labels, **own)
 
 
 def _stack_parameters(blend: Blends | None, seed: int) -> Any:
