@@ -188,7 +188,7 @@ class BoostedKernel:
         scores = np.concatenate([left_out, self._scores(rest.pictures, jobs, count), mirrored_out])
         columns = np.concatenate([trees, made[:, X.shape[1]:], self._tree_columns(rest.pictures)])
         codes = np.concatenate([codes, rest.codes])
-        weights = class_weights(codes, p.tree_weight_power if p.balance == "class-weight" else 0.0)
+        weights = self._weights(codes, p.tree_weight_power)
         self.counts_after_ = np.bincount(codes, weights, self.n_classes_)
         rows = np.concatenate([np.arange(len(codes)), turned])  # a picture's mirror image is a second row of half the weight
         return _TreeRows(scores, columns[rows], codes[rows], (weights / np.bincount(rows))[rows])
@@ -237,8 +237,10 @@ class BoostedKernel:
 
     def _kernel_machine(self, X: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> KernelRidge:
         p = self.parameters
-        power = p.kernel_weight_power if p.balance == "class-weight" else 0.0
-        return KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, class_weights(codes, power), groups)
+        return KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, self._weights(codes, p.kernel_weight_power), groups)
+
+    def _weights(self, codes: np.ndarray, power: float) -> np.ndarray:
+        return class_weights(codes, power if self.parameters.balance == "class-weight" else 0.0)
 
     def _boost(self, data: lightgbm.Dataset, rounds: int, watched: lightgbm.Dataset | None, threads: int) -> None:
         p = self.parameters
