@@ -9,6 +9,7 @@ beside the label itself (self-distillation: Furlanello et al. 2018).
 """
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -103,9 +104,9 @@ def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParamet
 
 
 def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int, conduct: Conduct, part: int,
-            name: str, soft: np.ndarray | None = None) -> Finished:
+            name: str, soft: np.ndarray | None = None, start: dict[str, np.ndarray] | None = None) -> Finished:
     """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none; ``soft``
-    (n, n_classes): label weights instead of the labels."""
+    (n, n_classes): label weights instead of the labels; ``start``: the weights to go on from."""
     pictures, codes = examples.pictures, examples.codes
     labels = len(set(codes[learn].tolist()))
     if labels < 2:
@@ -114,14 +115,16 @@ def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.nda
     rows = np.flatnonzero(learn)
     if p.undersample:
         rows = rows[undersampled_rows(codes[rows], p.seed)]
-    task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number, None if soft is None else soft[rows])
+    task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number, None if soft is None else soft[rows], start)
     if examples.unlabelled:
         more, proba = examples.unlabelled.joining(part, len(rows))
         if len(proba):
             task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
                                  soft=np.concatenate([np.eye(n_classes)[task.codes] if task.soft is None else task.soft, proba]))
-    own = replace(p, distillation=0.0, refits=0, trust_labels=False)  # what these change is in the labels, in how many and in who learns
-    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {'' if task.soft is None else _digest(task.soft)} {asdict(own)}"
+    # what these change is in the labels, in how many, in the start and in who learns
+    own = replace(p, distillation=0.0, refits=0, refit_epochs=0, trust_labels=False)
+    given = [*([] if task.soft is None else [task.soft]), *(start or {}).values()]
+    mark = f"{conduct.digest} {number} {_fingerprint(learn)} {' '.join(map(_digest, given))} {asdict(own)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
     fitted = fit_network(task, p, checkpoint, lambda epoch: conduct.tell(epoch_line(name, epoch, p.epochs)), conduct.tell)
     return Finished(member_of(fitted, task, p), fitted.history, fitted.best, rows)
@@ -137,17 +140,18 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
 
 def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
               conduct: Conduct) -> list[Finished]:
-    """``p.refits`` networks, or as many as before, on everything in ``learn`` (n,), for as many epochs as were best; taught by the labels and by
-    ``proba`` (n, n_classes), what networks said that had not seen the picture."""
+    """``p.refits`` networks, or as many as before, on everything in ``learn`` (n,); taught by the labels and by ``proba`` (n, n_classes), what
+    networks said that had not seen the picture. With ``p.refit_epochs`` each goes on from one of the ``fitted``."""
     nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
-    p = replace(p, patience=0, keep_best=False)
+    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs)
     soft = None
     if p.distillation:
         labels = np.eye(n_classes)[examples.codes]
         soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
     count = p.refits or len(fitted)
-    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft)
-                     for i in range(count)], chosen_device(p.device).type)
+    starts = itertools.cycle([one.member.state if p.refit_epochs else None for one in fitted])
+    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft, start)
+                     for i, start in zip(range(count), starts)], chosen_device(p.device).type)
 
 
 def _several(tasks: list[tuple], device: str) -> list[Finished]:

@@ -1,4 +1,4 @@
-"""One network, from random weights to trained ones: the loop, its moving average, its checkpoints.
+"""One network, from random or given weights to trained ones: the loop, its moving average, its checkpoints.
 
 An epoch draws its order and its augmentation from (seed, network, epoch) alone, so that a run continued from a checkpoint goes
 through the same steps as one that was never interrupted. The state of everything else is in `Training`.
@@ -45,6 +45,7 @@ class Task(NamedTuple):
     n_classes: int
     number: int
     soft: np.ndarray | None = None  # (n, n_classes) label weights instead of ``codes``, which then only say how often a picture is drawn
+    start: dict[str, np.ndarray] | None = None  # a finished network's state to go on from, its scaling included; None: random weights
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,11 @@ class Training:
     def __init__(self, task: Task, p: CnnParameters, device: torch.device, precision: torch.dtype) -> None:
         self.task, self.p, self.device, self.precision = task, p, device, precision
         self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, _seed_of(p.seed, task.number))
-        small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
-        self.network.mean, self.network.deviation = mean_and_deviation(small)
+        if task.start is None:
+            small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
+            self.network.mean, self.network.deviation = mean_and_deviation(small)
+        else:
+            self.network.load_state_dict({name: torch.tensor(value) for name, value in task.start.items()})
         if p.harmonic:
             learn_harmonics(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

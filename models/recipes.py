@@ -69,6 +69,7 @@ class CnnParameters:
     sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
     distillation: float = 0.0  # share of a label that a refit takes from what networks said that had not seen the picture
     refits: int = 0  # networks that a refit trains; 0: as many as there were before it; one predicts several times as fast
+    refit_epochs: int = 0  # for which a refit trains the networks before it further, on everything; 0: new ones, as long as those
     trust_labels: bool = False  # a refit learns from labels too that are more probably wrong than right
     undersample: bool = False  # majority classes thinned to the mean of the others (row A3), in what a network learns from only
     average_epochs: float = 1.0  # horizon of the moving average of the weights; 0: none
@@ -88,7 +89,7 @@ class CnnParameters:
             if getattr(self, name) not in known:
                 raise ScratchworkError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
         for name, least in {"width": 8, "size": MIN_SIZE_PX, "epochs": 1, "batch": 2, "learning_rate": 1e-9, "patch": 1, "views": 1,
-                            "refits": 0}.items():
+                            "refits": 0, "refit_epochs": 0}.items():
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 

@@ -337,6 +337,35 @@ def test_distillation_teaches_the_refit_alone(tmp_path: Path) -> None:
     assert not same(plain.model.members_[0].state, distilled.model.members_[0].state)
 
 
+def test_a_network_goes_on_from_where_another_ended() -> None:
+    """Steps of no length leave another network's weights as they are, harmonic or not; a step at a real rate does not, and begins at its loss."""
+    task = task_of(20)
+    first = fit_network(task, SMALL)
+    rest = task._replace(start=first.state, number=7)
+    still = fit_network(rest, replace(SMALL, learning_rate=1e-9, epochs=1))
+    for name, _ in make_network("scratch", 2, 32, 8, 3).named_parameters():
+        np.testing.assert_allclose(still.state[name], first.state[name], atol=1e-6)
+    on = fit_network(rest, SMALL)
+    assert not same(on.state, still.state)
+    assert on.history[0].loss < first.history[0].loss
+
+
+def test_a_refit_may_go_on_from_the_networks_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six refits of one epoch begin with the four folds' weights by turns, beside what they would be taught anyway; the scores are those without."""
+    tasks: list[tuple[Task, int]] = []
+    monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.append((task, p.epochs)) or fit_network(task, p, *more))
+    plain, _ = train_small(tmp_path, every_fold=True)
+    states = [member.state for member in plain.model.members_]
+    tasks.clear()
+    refitted, _ = train_small(tmp_path, every_fold=True, refit=True, p=replace(SMALL, refits=6, refit_epochs=1))
+    begun, gone_on = tasks[:4], tasks[4:]
+    assert [task.start for task, _ in begun] == [None] * 4
+    assert [epochs for _, epochs in tasks] == [3] * 4 + [1] * 6
+    assert all(task.start and same(task.start, states[i % 4]) for i, (task, _) in enumerate(gone_on))
+    assert np.array_equal(plain.proba, refitted.proba)
+    assert len(refitted.model.members_) == 6
+
+
 def test_a_class_missing_from_a_fold(tmp_path: Path) -> None:
     """A label that is only in the watched fold has a probability all the same; one label alone is refused with a reason."""
     _, codes = drawings(30, 3)
