@@ -118,7 +118,7 @@ class CnnParameters:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"width": 48, "batch": 32, "epochs": 24, "refits": 4},  # an even number: a lone network would leave a core idle
+    "balanced": {"width": 48, "batch": 32, "epochs": 24, "refits": 4, "refit_epochs": 8},  # four refits: a lone network would leave a core idle
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3},
 }
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
