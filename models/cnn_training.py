@@ -9,7 +9,6 @@ beside the label itself (self-distillation: Furlanello et al. 2018).
 """
 
 import hashlib
-import itertools
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -149,9 +148,8 @@ def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnPa
         labels = np.eye(n_classes)[examples.codes]
         soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
     count = p.refits or len(fitted)
-    starts = itertools.cycle([one.member.state if p.refit_epochs else None for one in fitted])
-    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft, start)
-                     for i, start in zip(range(count), starts)], chosen_device(p.device).type)
+    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft,
+                      fitted[i % len(fitted)].member.state if p.refit_epochs else None) for i in range(count)], chosen_device(p.device).type)
 
 
 def _several(tasks: list[tuple], device: str) -> list[Finished]:

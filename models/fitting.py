@@ -21,7 +21,7 @@ from features.errors import ScratchworkError
 from models.augment import augmented, sent
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.harmonic import learn_harmonics, make_plain
-from models.inference import as_input, log_proba, state_of
+from models.inference import as_input, log_proba, state_of, tensors_of
 from models.losses import class_priors, label_weights, loss_of, smoothed
 from models.networks import make_network
 from models.pictures import Pictures
@@ -94,7 +94,7 @@ class Training:
             small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
             self.network.mean, self.network.deviation = mean_and_deviation(small)
         else:
-            self.network.load_state_dict({name: torch.tensor(value) for name, value in task.start.items()})
+            self.network.load_state_dict(tensors_of(task.start))
         if p.harmonic:
             learn_harmonics(self.network)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -117,7 +117,7 @@ def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -
     """A network with saved weights, ready to predict."""
     with torch.device("meta"):  # no random weights that would be thrown away
         network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3, p.patch)
-    network.load_state_dict({name: torch.tensor(value) for name, value in state.items()}, assign=True)
+    network.load_state_dict(tensors_of(state), assign=True)
     _fuse(network.eval())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -149,6 +149,11 @@ def _fuse(network: nn.Module) -> None:
 def state_of(network: torch.nn.Module) -> dict[str, np.ndarray]:
     """The weights as plain arrays, whatever device they are on."""
     return {name: value.detach().cpu().contiguous().numpy().copy() for name, value in network.state_dict().items()}
+
+
+def tensors_of(state: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """`state_of` turned round: copies, which a network may keep as its own."""
+    return {name: torch.tensor(value) for name, value in state.items()}
 
 
 def as_input(x: torch.Tensor) -> torch.Tensor:
