@@ -210,6 +210,8 @@ Distillation = Annotated[float | None, typer.Option("--distillation", help="Shar
                                                     "seen the picture.", min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
 Refits = Annotated[int | None, typer.Option("--refits", help="Networks that --refit trains; 0: as many as folds. One predicts several times as fast.",
                                             min=0, rich_help_panel=NETWORK, show_default="preset")]
+FoldEpochs = Annotated[int | None, typer.Option("--fold-epochs", help="With --folds: in which each network goes on by itself, after --epochs that "
+                                                "two share; 0: each from random weights.", min=0, rich_help_panel=NETWORK, show_default="preset")]
 RefitEpochs = Annotated[int | None, typer.Option("--refit-epochs", help="In which --refit trains the networks before it further, on everything; "
                                                  "0: new ones, as long as those.", min=0, rich_help_panel=NETWORK, show_default="preset")]
 AverageEpochs = Annotated[float | None, typer.Option("--average-epochs", help="Horizon of the moving average of the weights; 0: none.",
@@ -247,9 +249,9 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
 RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
-          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "refits", "refit_epochs",
-          "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation", "shift", "shear",
-          "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
+          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "refits", "fold_epochs",
+          "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation",
+          "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
           "cutmix")  # options that change a network's recipe; left out, the preset decides
 OF_LGBM = ("mirror", "seed")  # what the boosted model shares with networks
 
@@ -354,11 +356,11 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
           logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, distillation: Distillation = None, refits: Refits = None,
-          refit_epochs: RefitEpochs = None, average_epochs: AverageEpochs = None, patience: Patience = None, watch: Watch = None,
-          mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None, deterministic: Deterministic = None,
-          compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
-          upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
-          cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
+          fold_epochs: FoldEpochs = None, refit_epochs: RefitEpochs = None, average_epochs: AverageEpochs = None, patience: Patience = None,
+          watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
+          deterministic: Deterministic = None, compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None,
+          zoom: Zoom = None, mirror: Mirror = None, upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None,
+          saturation: Saturation = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())

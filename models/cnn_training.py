@@ -4,6 +4,9 @@ By default one network is trained, on all folds but the first, which it is watch
 predicts. The held-out part is never watched: no epoch, no weight and no decision is chosen on it. A fold's decision is fitted
 on the other folds (with one watched fold: on the other half of it), as for the boosted model.
 
+With ``fold_epochs`` the networks of two folds begin as one, which learns from what both may see, and go on apart: a fold is never learned from by
+what is said of it, and most of the steps are made once for two.
+
 A refit learns from no label that these probabilities make doubtful (`models.doubt`), and of the others from what was said of the picture
 beside the label itself (self-distillation: Furlanello et al. 2018).
 """
@@ -37,6 +40,7 @@ from models.tensors import chosen_device
 from models.trained import Trained
 
 MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
+FEWEST_FOLDS_TO_SHARE = 4  # starts, in pairs
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,7 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
     with threads(conduct.jobs):
-        fitted = _several([(examples, len(classes), (fold >= 0) & (fold != k), fold == k, p, k, conduct, i,
-                            f"network {i + 1} of {len(watched_folds)}") for i, k in enumerate(watched_folds)], device.type)
+        fitted = _of_folds(examples, len(classes), watched_folds, p, conduct, device.type)
         members = [one.member for one in fitted]
         raw = np.full((len(codes), len(classes)), np.nan)
         for k, member in zip(watched_folds, members, strict=True):
@@ -102,10 +105,53 @@ def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParamet
     return np.stack([decision.proba(raw) for raw in (*each, np.mean(each, axis=0))])
 
 
-def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int, conduct: Conduct, part: int,
-            name: str, soft: np.ndarray | None = None, start: dict[str, np.ndarray] | None = None) -> Finished:
-    """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none; ``soft``
-    (n, n_classes): label weights instead of the labels; ``start``: the weights to go on from."""
+def _of_folds(examples: Examples, n_classes: int, folds: list[int], p: CnnParameters, conduct: Conduct, device: str) -> list[Finished]:
+    """A network per fold, watched on it; in pairs that begin together where `shares_starts`."""
+    fold, count = examples.fold, len(folds)
+
+    def alone(i: int, p: CnnParameters, start: Finished | None = None) -> tuple:
+        return (examples, n_classes, (fold >= 0) & (fold != folds[i]), fold == folds[i], p, folds[i], conduct, i, f"network {i + 1} of {count}", None,
+                start.member.state if start else None)
+
+    def together(i: int, j: int) -> tuple:
+        learn = (fold >= 0) & (fold != folds[i]) & (fold != folds[j])
+        return (examples, n_classes, learn, fold == folds[i], replace(p, patience=0, keep_best=False, kernel_head=False), 2000 + i, conduct, None,
+                f"start of {i + 1} and {j + 1}")
+
+    if not shares_starts(p, count):
+        return _several([alone(i, p) for i in range(count)], device)
+    done: dict[int, Finished] = {}
+    pairs, ready = pairs_of(count), list[tuple[int, Finished]]()
+    at_once = _at_once(examples, p, conduct, count)
+    while pairs or ready:  # whoever may go on does so beside the next starts
+        now, pairs = pairs[:at_once], pairs[at_once:]
+        ended = _several([together(*pair) for pair in now] + [alone(i, replace(p, epochs=p.fold_epochs), start) for i, start in ready], device)
+        done |= {i: _with_start(start, one) for (i, start), one in zip(ready, ended[len(now):], strict=True)}
+        ready = [(i, start) for pair, start in zip(now, ended, strict=False) for i in pair if i >= pair[0]]  # a first one has its own start already
+    return [done[i] for i in range(count)]
+
+
+def shares_starts(p: CnnParameters, folds: int) -> bool:
+    """Whether networks of ``folds`` folds begin in pairs: what is left for a start must be half of the folds or more."""
+    return bool(p.fold_epochs) and folds >= FEWEST_FOLDS_TO_SHARE
+
+
+def pairs_of(folds: int) -> list[tuple[int, int]]:
+    """Every fold with the next one; a last one that is left over with the first, which has its own start already."""
+    return [(i, (i + 1) % folds) for i in range(0, folds, 2)]
+
+
+def _with_start(start: Finished, own: Finished) -> Finished:
+    """Its epochs counted on from its start's."""
+    before = len(start.history)
+    return own._replace(history=[*start.history, *(replace(e, epoch=before + e.epoch) for e in own.history)], best=before + own.best)
+
+
+def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.ndarray, p: CnnParameters, number: int, conduct: Conduct,
+            part: int | None, name: str, soft: np.ndarray | None = None, start: dict[str, np.ndarray] | None = None) -> Finished:
+    """One network; ``learn`` and ``watch`` are masks (n,); ``part``: the position of the fold that is left out, -1 for none, None for more than
+    one: no unlabelled picture joins then, since whoever judged it has seen one of them; ``soft`` (n, n_classes): label weights instead of the
+    labels; ``start``: the weights to go on from."""
     pictures, codes = examples.pictures, examples.codes
     labels = len(set(codes[learn].tolist()))
     if labels < 2:
@@ -115,13 +161,13 @@ def _fitted(examples: Examples, n_classes: int, learn: np.ndarray, watch: np.nda
     if p.undersample:
         rows = rows[undersampled_rows(codes[rows], p.seed)]
     task = Task(pictures.take(rows), codes[rows], pictures.take(watch), codes[watch], n_classes, number, None if soft is None else soft[rows], start)
-    if examples.unlabelled:
+    if examples.unlabelled and part is not None:
         more, proba = examples.unlabelled.joining(part, len(rows))
         if len(proba):
             task = task._replace(learn=task.learn.joined(more), codes=np.concatenate([task.codes, proba.argmax(1)]),
                                  soft=np.concatenate([np.eye(n_classes)[task.codes] if task.soft is None else task.soft, proba]))
     # what these change is in the labels, in how many, in the start and in who learns
-    own = replace(p, distillation=0.0, refits=0, refit_epochs=0, trust_labels=False)
+    own = replace(p, distillation=0.0, refits=0, refit_epochs=0, fold_epochs=0, trust_labels=False)
     given = [*([] if task.soft is None else [task.soft]), *(start or {}).values()]
     mark = f"{conduct.digest} {number} {_fingerprint(learn)} {' '.join(map(_digest, given))} {asdict(own)}"
     checkpoint = Checkpoint(conduct.folder / f"cnn.{number}.checkpoint", hashlib.sha256(mark.encode()).hexdigest(), conduct.resume)
@@ -140,9 +186,12 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
 def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
               conduct: Conduct) -> list[Finished]:
     """``p.refits`` networks, or as many as before, on everything in ``learn`` (n,); taught by the labels and by ``proba`` (n, n_classes), what
-    networks said that had not seen the picture. With ``p.refit_epochs`` each goes on from one of the ``fitted``."""
+    networks said that had not seen the picture. With ``p.refit_epochs`` each goes on from one of the ``fitted``, of as many starts as there are."""
     nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
-    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs)
+    shared = shares_starts(p, len(fitted))
+    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs * shared)
+    if shared:
+        fitted = [*fitted[::2], *fitted[1::2]]
     soft = None
     if p.distillation:
         labels = np.eye(n_classes)[examples.codes]
@@ -158,8 +207,7 @@ def _several(tasks: list[tuple], device: str) -> list[Finished]:
     examples, p, conduct = tasks[0][0], tasks[0][4], tasks[0][6]
     if len(tasks) == 1 or device != "cpu":
         return [_fitted(*task) for task in tasks]
-    network_bytes = len(examples.codes) * p.size**2 * (1 if p.gray else 3)
-    at_once = max(1, min(conduct.jobs or joblib.cpu_count(only_physical_cores=True), len(tasks), MOST_BYTES // network_bytes))
+    at_once = _at_once(examples, p, conduct, len(tasks))
     if at_once == 1:
         with threads(1):
             return [_fitted(*task) for task in tasks]
@@ -167,6 +215,11 @@ def _several(tasks: list[tuple], device: str) -> list[Finished]:
     fitted = list(in_processes(_fitted_beside, [(os.getpid(), *task) for task in tasks], at_once))
     get_reusable_executor().shutdown()  # they hold what whoever comes next may need
     return fitted
+
+
+def _at_once(examples: Examples, p: CnnParameters, conduct: Conduct, networks: int) -> int:
+    network_bytes = len(examples.codes) * p.size**2 * (1 if p.gray else 3)
+    return max(1, min(conduct.jobs or joblib.cpu_count(only_physical_cores=True), networks, MOST_BYTES // network_bytes))
 
 
 def _fitted_beside(parent: int, *task: Any) -> Finished:

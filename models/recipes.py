@@ -69,6 +69,7 @@ class CnnParameters:
     sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
     distillation: float = 0.0  # share of a label that a refit takes from what networks said that had not seen the picture
     refits: int = 0  # networks that a refit trains; 0: as many as there were before it; one predicts several times as fast
+    fold_epochs: int = 0  # for which a fold's network goes on by itself, after ``epochs`` together with another fold's; 0: each from random weights
     refit_epochs: int = 0  # for which a refit trains the networks before it further, on everything; 0: new ones, as long as those
     trust_labels: bool = False  # a refit learns from labels too that are more probably wrong than right
     undersample: bool = False  # majority classes thinned to the mean of the others (row A3), in what a network learns from only
@@ -89,7 +90,7 @@ class CnnParameters:
             if getattr(self, name) not in known:
                 raise ScratchworkError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
         for name, least in {"width": 8, "size": MIN_SIZE_PX, "epochs": 1, "batch": 2, "learning_rate": 1e-9, "patch": 1, "views": 1,
-                            "refits": 0, "refit_epochs": 0}.items():
+                            "refits": 0, "fold_epochs": 0, "refit_epochs": 0}.items():
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
@@ -118,7 +119,7 @@ class CnnParameters:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"width": 48, "batch": 32, "epochs": 24, "refits": 4, "refit_epochs": 8},  # four refits: a lone network would leave a core idle
+    "balanced": {"width": 48, "batch": 32, "epochs": 24, "fold_epochs": 8, "refits": 4, "refit_epochs": 8},  # a fifth refit would leave a core idle
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3},
 }
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts

@@ -27,7 +27,7 @@ from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, ra
 from models.inference import log_proba_of_members, state_of
 from models.kernel_head import Member
 from models.networks import make_network
-from models.pictures import Examples, Pictures
+from models.pictures import Examples, Pictures, Unlabelled
 from models.recipes import ARCHITECTURES, CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
@@ -364,6 +364,57 @@ def test_a_refit_may_go_on_from_the_networks_before_it(tmp_path: Path, monkeypat
     assert all(task.start and same(task.start, states[i % 4]) for i, (task, _) in enumerate(gone_on))
     assert np.array_equal(plain.proba, refitted.proba)
     assert len(refitted.model.members_) == 6
+
+
+def test_folds_begin_in_pairs_and_are_never_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five folds: three starts that leave both folds of a pair out, then each fold's network from its own pair's start, on all but the fold."""
+    tasks: list[tuple[Task, CnnParameters]] = []
+    monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.append((task, p)) or fit_network(task, p, *more))
+    fold = np.arange(30) // 2 % 6 - 1
+    trained, _ = train_small(tmp_path, every_fold=True, fold=fold, p=replace(SMALL, fold_epochs=2))
+    by_number = {task.number: (set(task.learn.rows.tolist()), task, p.epochs) for task, p in tasks}
+    assert sorted(by_number) == [0, 1, 2, 3, 4, 2000, 2002, 2004]
+    starts = {0: 2000, 1: 2000, 2: 2002, 3: 2002, 4: 2004}
+    left_out = {2000: {0, 1}, 2002: {2, 3}, 2004: {4, 0}, **{k: {k} for k in starts}}
+    for number, folds in left_out.items():
+        assert by_number[number][0] == set(np.flatnonzero((fold >= 0) & ~np.isin(fold, list(folds))).tolist())
+        assert by_number[number][2] == (SMALL.epochs if number >= 2000 else 2)
+    plain = fit_network(by_number[2000][1], SMALL)
+    assert by_number[0][1].start and same(by_number[0][1].start, plain.state)
+    assert by_number[4][1].start and not same(by_number[4][1].start, plain.state)
+    assert all(same(by_number[k][1].start, by_number[j][1].start) == (starts[k] == starts[j]) for k in starts for j in starts)
+    assert trained.judged.all() and len(trained.model.members_) == 5
+    history = trained.told["history"]
+    assert history.groupby("network")["epoch"].apply(list).tolist() == [[1, 2, 3, 4, 5]] * 5
+    assert trained.told["epochs"] == [5] * 5
+
+
+def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
+    """One by one, two and three at once: the same probabilities and the same refitted weights."""
+    p = replace(SMALL, fold_epochs=1, deterministic=True, refits=3, refit_epochs=1)
+    found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p)[0] for jobs in (1, 2, 3)]
+    for one in found[1:]:
+        assert np.array_equal(found[0].proba, one.proba)
+        assert all(same(a.state, b.state) for a, b in zip(found[0].model.members_, one.model.members_, strict=True))
+
+
+def test_few_folds_share_no_start(tmp_path: Path) -> None:
+    """Of three folds a pair would leave one to learn from: each network is trained by itself, as without."""
+    fold = np.arange(30) // 2 % 3
+    found = [train_small(tmp_path, every_fold=True, fold=fold, p=replace(SMALL, fold_epochs=epochs))[0] for epochs in (0, 2)]
+    assert np.array_equal(found[0].proba, found[1].proba)
+
+
+def test_no_unlabelled_picture_joins_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever judged it for one fold of the pair has learned from the other."""
+    tasks: list[Task] = []
+    monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.append(task) or fit_network(task, p, *more))
+    pictures, codes = drawings(24)
+    unlabelled = Unlabelled(drawings(6)[0], np.tile([0.95, 0.05], (5, 6, 1)), 0.5, 1.0)
+    examples = Examples(pictures, codes, np.arange(24), np.arange(24) % 4, np.zeros(24, bool), unlabelled)
+    conduct = Conduct(tmp_path, "digest", True, False, False, 1, lambda line: None)
+    train_cnn(examples, ["L0", "L1"], replace(SMALL, fold_epochs=1), ExtractionSettings(), conduct)
+    assert {task.number: len(task.codes) for task in tasks} == {2000: 12, 2002: 12, **dict.fromkeys(range(4), 24)}
 
 
 def test_a_class_missing_from_a_fold(tmp_path: Path) -> None:
