@@ -398,6 +398,22 @@ def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
         assert all(same(a.state, b.state) for a, b in zip(found[0].model.members_, one.model.members_, strict=True))
 
 
+def test_pairs_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
+    """Two starts and a fold of five networks were done; the rest is made, and what was done is taken, with the same weights in the end."""
+    p, fold = replace(SMALL, fold_epochs=1), np.arange(30) // 2 % 5
+    whole, _ = train_small(tmp_path, every_fold=True, fold=fold, p=p)
+    for number in (1, 2, 3, 4, 2004):
+        (tmp_path / f"cnn.{number}.checkpoint").unlink()
+    pictures, codes = drawings(30)
+    lines: list[str] = []
+    conduct = Conduct(tmp_path, "digest", True, False, True, 1, lines.append)
+    rest = train_cnn(Examples(pictures, codes, np.arange(30), fold, np.zeros(30, bool)), ["L0", "L1"], p, ExtractionSettings(), conduct)
+    assert [line.split("  ")[0] for line in lines if "  epoch" in line] == [
+        "network 2 of 5", *["start of 5 and 1"] * 3, *(f"network {i} of 5" for i in (3, 4, 5))]
+    assert sum("going on after epoch" in line for line in lines) == 3
+    assert all(same(a.state, b.state) for a, b in zip(whole.model.members_, rest.model.members_, strict=True))
+
+
 def test_few_folds_share_no_start(tmp_path: Path) -> None:
     """Of three folds a pair would leave one to learn from: each network is trained by itself, as without."""
     fold = np.arange(30) // 2 % 3
