@@ -2,7 +2,7 @@
 
 Squares of 4 x 4 results are worked out together from the 6 x 6 numbers that they depend on: 36 products of matrices instead of 144, between
 transforms whose cost does not grow with the number of channels squared (`models.squares`). torch's own convolution multiplies directly on
-processors without bfloat16; an epoch of our networks takes half of its time by this (docs/lab-notes.md), and results differ by a
+processors without bfloat16; an epoch of our networks takes three fifths of its time by this (docs/lab-notes.md), and results differ by a
 hundred-thousandth of the largest.
 """
 
@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from models import squares
 from models.squares import LANES, REACH, SIDE
 
-AT_A_TIME = 2**20  # transformed numbers, so that they stay in the caches
+AT_A_TIME = 2**22  # transformed numbers; fewer would make threads wait for each other more often, more would take memory
 APART = 16  # numbers between planes, so that the 36 numbers of a square do not compete for the same places of a cache
 FEWEST_CHANNELS = 16  # the transforms of fewer cost more than the products saved
 FEWEST_SQUARES = 64  # over all pictures; the filters' transform must pay too
@@ -115,9 +115,11 @@ def _by_pictures(transform: Callable, source: torch.Tensor, target: torch.Tensor
     if threads == 1:
         transform(*arrays, 0, count)
         return
-    bounds = [count * k // threads for k in range(threads + 1)]
-    for done in [_pool(threads).submit(transform, *arrays, *part) for part in pairwise(bounds)]:
-        done.result()
+    own, *others = pairwise(count * k // threads for k in range(threads + 1))
+    begun = [_pool(threads - 1).submit(transform, *arrays, *part) for part in others]
+    transform(*arrays, *own)
+    for other in begun:
+        other.result()
 
 
 @cache
