@@ -40,7 +40,7 @@ from models.tensors import chosen_device
 from models.trained import Trained
 
 MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
-FEWEST_FOLDS_TO_SHARE = 4  # starts, in pairs
+FEWEST_FOLDS_TO_SHARE = 4  # what is left for the start of a pair is half of the pictures or more
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _of_folds(examples: Examples, n_classes: int, folds: list[int], p: CnnParame
 
 
 def shares_starts(p: CnnParameters, folds: int) -> bool:
-    """Whether networks of ``folds`` folds begin in pairs: what is left for a start must be half of the folds or more."""
+    """Whether networks of ``folds`` folds begin in pairs."""
     return bool(p.fold_epochs) and folds >= FEWEST_FOLDS_TO_SHARE
 
 

@@ -153,7 +153,7 @@ def _number(x: Any, n: Any, row: Any, column: Any, channel: Any) -> Any:
 
 
 @_shared
-def _six(x: Any, n: Any, row: Any, left: Any, channel: Any) -> Any:
+def _window(x: Any, n: Any, row: Any, left: Any, channel: Any) -> Any:
     return (_number(x, n, row, left, channel), _number(x, n, row, left + 1, channel), _number(x, n, row, left + 2, channel),
             _number(x, n, row, left + 3, channel), _number(x, n, row, left + 4, channel), _number(x, n, row, left + 5, channel))
 
@@ -164,90 +164,97 @@ def _four(x: Any, place: Any, step: Any) -> Any:
 
 
 @_shared
-def _planes(planes: Any, place: Any, step: Any) -> Any:
-    return (load(planes, place), load(planes, place + step), load(planes, place + 2 * step), load(planes, place + 3 * step),
-            load(planes, place + 4 * step), load(planes, place + 5 * step))
+def _six(x: Any, place: Any, step: Any) -> Any:
+    return (load(x, place), load(x, place + step), load(x, place + 2 * step), load(x, place + 3 * step), load(x, place + 4 * step),
+            load(x, place + 5 * step))
+
+
+@_shared
+def _six_rows(way: Any, planes: Any, place: Any, plane: Any) -> Any:
+    row = REACH * plane
+    return (way(*_six(planes, place, plane)), way(*_six(planes, place + row, plane)), way(*_six(planes, place + 2 * row, plane)),
+            way(*_six(planes, place + 3 * row, plane)), way(*_six(planes, place + 4 * row, plane)), way(*_six(planes, place + 5 * row, plane)))
+
+
+@_shared
+def _each_square(one: Any, x: Any, planes: Any, first: Any, last: Any) -> None:
+    """``one(x, planes, n, top, left, channel, place, plane)``: the corner of a 4 x 4 square of picture ``n``, the first of its `LANES` channels,
+    where they are in the first plane, and how far apart planes are."""
+    _, height, width, channels = x.shape
+    plane = planes.strides[0] // planes.itemsize
+    for n in range(first, last):
+        for top in range(0, height, SIDE):
+            for left in range(0, width, SIDE):
+                place = ((n * (height // SIDE) + top // SIDE) * (width // SIDE) + left // SIDE) * channels
+                for channel in range(0, channels, LANES):
+                    one(x, planes, n, top, left, channel, place + channel, plane)
+
+
+@_shared
+def _take(x: Any, planes: Any, n: Any, top: Any, left: Any, channel: Any, place: Any, plane: Any) -> None:
+    y, z = top - 1, left - 1
+    a, b, c = taken(*_window(x, n, y, z, channel)), taken(*_window(x, n, y + 1, z, channel)), taken(*_window(x, n, y + 2, z, channel))
+    d, e, f = taken(*_window(x, n, y + 3, z, channel)), taken(*_window(x, n, y + 4, z, channel)), taken(*_window(x, n, y + 5, z, channel))
+    for j in range(REACH):
+        done = taken(a[j], b[j], c[j], d[j], e[j], f[j])
+        for i in range(REACH):
+            store(done[i], planes, place + (REACH * i + j) * plane)
+
+
+@_shared
+def _take_back(x: Any, planes: Any, n: Any, top: Any, left: Any, channel: Any, place: Any, plane: Any) -> None:
+    height, width, channels = x.shape[1:]
+    a, b, c, d, e, f = _six_rows(taken_back, planes, place, plane)
+    for j in range(REACH):
+        done = taken_back(a[j], b[j], c[j], d[j], e[j], f[j])
+        for i in range(REACH):
+            y, z = top - 1 + i, left - 1 + j
+            if 0 <= y < height and 0 <= z < width:
+                there = ((n * height + y) * width + z) * channels + channel
+                store(load(x, there) + done[i], x, there)
+
+
+@_shared
+def _give(y: Any, planes: Any, n: Any, top: Any, left: Any, channel: Any, place: Any, plane: Any) -> None:
+    height, width, channels = y.shape[1:]
+    a, b, c, d, e, f = _six_rows(results, planes, place, plane)
+    for j in range(SIDE):
+        done = results(a[j], b[j], c[j], d[j], e[j], f[j])
+        for i in range(SIDE):
+            store(done[i], y, ((n * height + top + i) * width + left + j) * channels + channel)
+
+
+@_shared
+def _give_back(y: Any, planes: Any, n: Any, top: Any, left: Any, channel: Any, place: Any, plane: Any) -> None:
+    height, width, channels = y.shape[1:]
+    corner, row = ((n * height + top) * width + left) * channels + channel, width * channels
+    a, b = results_back(*_four(y, corner, channels)), results_back(*_four(y, corner + row, channels))
+    c, d = results_back(*_four(y, corner + 2 * row, channels)), results_back(*_four(y, corner + 3 * row, channels))
+    for j in range(REACH):
+        done = results_back(a[j], b[j], c[j], d[j])
+        for i in range(REACH):
+            store(done[i], planes, place + (REACH * i + j) * plane)
 
 
 @_compiled
 def take(x: Any, planes: Any, first: int, last: int) -> None:
-    """Pictures → planes, `taken` from both sides of every 6 x 6 window."""
-    _, height, width, channels = x.shape
-    plane = planes.strides[0] // planes.itemsize
-    for n in range(first, last):
-        for row in range(height // SIDE):
-            for column in range(width // SIDE):
-                top, left = SIDE * row - 1, SIDE * column - 1
-                square = ((n * (height // SIDE) + row) * (width // SIDE) + column) * channels
-                for channel in range(0, channels, LANES):
-                    a, b = taken(*_six(x, n, top, left, channel)), taken(*_six(x, n, top + 1, left, channel))
-                    c, d = taken(*_six(x, n, top + 2, left, channel)), taken(*_six(x, n, top + 3, left, channel))
-                    e, f = taken(*_six(x, n, top + 4, left, channel)), taken(*_six(x, n, top + 5, left, channel))
-                    for j in range(REACH):
-                        done = taken(a[j], b[j], c[j], d[j], e[j], f[j])
-                        for i in range(REACH):
-                            store(done[i], planes, (REACH * i + j) * plane + square + channel)
+    """Pictures → planes, `taken` from both sides of every square with the row or column of numbers around it."""
+    _each_square(_take, x, planes, first, last)
 
 
 @_compiled
-def take_back(planes: Any, x: Any, first: int, last: int) -> None:
+def take_back(x: Any, planes: Any, first: int, last: int) -> None:
     """Adds planes to pictures, `taken_back` from both sides."""
-    _, height, width, channels = x.shape
-    plane = planes.strides[0] // planes.itemsize
-    for n in range(first, last):
-        for row in range(height // SIDE):
-            for column in range(width // SIDE):
-                top, left = SIDE * row - 1, SIDE * column - 1
-                square = ((n * (height // SIDE) + row) * (width // SIDE) + column) * channels
-                for channel in range(0, channels, LANES):
-                    place = square + channel
-                    a, b = taken_back(*_planes(planes, place, plane)), taken_back(*_planes(planes, place + 6 * plane, plane))
-                    c, d = taken_back(*_planes(planes, place + 12 * plane, plane)), taken_back(*_planes(planes, place + 18 * plane, plane))
-                    e, f = taken_back(*_planes(planes, place + 24 * plane, plane)), taken_back(*_planes(planes, place + 30 * plane, plane))
-                    for j in range(REACH):
-                        done = taken_back(a[j], b[j], c[j], d[j], e[j], f[j])
-                        for i in range(REACH):
-                            if 0 <= top + i < height and 0 <= left + j < width:
-                                at = ((n * height + top + i) * width + left + j) * channels + channel
-                                store(load(x, at) + done[i], x, at)
+    _each_square(_take_back, x, planes, first, last)
 
 
 @_compiled
-def give(planes: Any, y: Any, first: int, last: int) -> None:
+def give(y: Any, planes: Any, first: int, last: int) -> None:
     """Planes of products → pictures, `results` from both sides."""
-    _, height, width, channels = y.shape
-    plane = planes.strides[0] // planes.itemsize
-    for n in range(first, last):
-        for row in range(height // SIDE):
-            for column in range(width // SIDE):
-                square = ((n * (height // SIDE) + row) * (width // SIDE) + column) * channels
-                corner = ((n * height + SIDE * row) * width + SIDE * column) * channels
-                for channel in range(0, channels, LANES):
-                    place = square + channel
-                    a, b = results(*_planes(planes, place, plane)), results(*_planes(planes, place + 6 * plane, plane))
-                    c, d = results(*_planes(planes, place + 12 * plane, plane)), results(*_planes(planes, place + 18 * plane, plane))
-                    e, f = results(*_planes(planes, place + 24 * plane, plane)), results(*_planes(planes, place + 30 * plane, plane))
-                    for j in range(SIDE):
-                        done = results(a[j], b[j], c[j], d[j], e[j], f[j])
-                        for i in range(SIDE):
-                            store(done[i], y, corner + (i * width + j) * channels + channel)
+    _each_square(_give, y, planes, first, last)
 
 
 @_compiled
 def give_back(y: Any, planes: Any, first: int, last: int) -> None:
-    """Pictures → planes, `results_back` from both sides of every 4 x 4 square."""
-    _, height, width, channels = y.shape
-    plane = planes.strides[0] // planes.itemsize
-    for n in range(first, last):
-        for row in range(height // SIDE):
-            for column in range(width // SIDE):
-                square = ((n * (height // SIDE) + row) * (width // SIDE) + column) * channels
-                corner = ((n * height + SIDE * row) * width + SIDE * column) * channels
-                for channel in range(0, channels, LANES):
-                    place, step = corner + channel, width * channels
-                    a, b = results_back(*_four(y, place, channels)), results_back(*_four(y, place + step, channels))
-                    c, d = results_back(*_four(y, place + 2 * step, channels)), results_back(*_four(y, place + 3 * step, channels))
-                    for j in range(REACH):
-                        done = results_back(a[j], b[j], c[j], d[j])
-                        for i in range(REACH):
-                            store(done[i], planes, (REACH * i + j) * plane + square + channel)
+    """Pictures → planes, `results_back` from both sides of every square."""
+    _each_square(_give_back, y, planes, first, last)

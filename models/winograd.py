@@ -62,7 +62,7 @@ class MinimalFiltering(torch.autograd.Function):
             taken, products = _planes(some_x), _planes(some_y)
             _by_pictures(squares.take, some_x, taken)
             torch.bmm(taken, filters, out=products)
-            _by_pictures(squares.give, products, some_y)
+            _by_pictures(squares.give, some_y, products)
         context.save_for_backward(x, filters)
         return y.permute(0, 3, 1, 2)
 
@@ -81,7 +81,7 @@ class MinimalFiltering(torch.autograd.Function):
                 _by_pictures(squares.take, some_x, taken)
                 torch.baddbmm(of_filters, taken.transpose(1, 2), products, out=of_filters)
             if of_x is not None:
-                _by_pictures(squares.take_back, torch.bmm(products, filters.transpose(1, 2), out=taken), some_of_x)
+                _by_pictures(squares.take_back, some_of_x, torch.bmm(products, filters.transpose(1, 2), out=taken))
         of_weight = None
         if of_filters is not None:
             of_weight = (_both_sides(FILTERS, x.dtype).T @ of_filters.view(REACH**2, -1)).view(3, 3, *filters.shape[1:]).permute(3, 2, 0, 1)
@@ -107,10 +107,9 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
     return x.permute(0, 2, 3, 1).contiguous()
 
 
-def _by_pictures(transform: Callable, source: torch.Tensor, target: torch.Tensor) -> None:
+def _by_pictures(transform: Callable, pictures: torch.Tensor, planes: torch.Tensor) -> None:
     """As many threads as torch has, each with pictures of its own: whatever their number, the same numbers."""
-    arrays = source.detach().numpy(), target.numpy()
-    count = len(source if source.ndim == 4 else target)  # planes have three dimensions
+    count, arrays = len(pictures), (pictures.detach().numpy(), planes.numpy())
     threads = min(torch.get_num_threads(), count)
     if threads == 1:
         transform(*arrays, 0, count)
