@@ -142,7 +142,7 @@ def pairs_of(folds: int) -> list[tuple[int, int]]:
 
 
 def _with_start(start: Finished, own: Finished) -> Finished:
-    """Its epochs counted on from its start's."""
+    """Its epochs counted on from its start's, which were watched on the first fold of the pair."""
     before = len(start.history)
     return own._replace(history=[*start.history, *(replace(e, epoch=before + e.epoch) for e in own.history)], best=before + own.best)
 
