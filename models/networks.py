@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from models.winograd import Convolution
+from models.convolution import Convolution
 
 Network = TypeVar("Network", bound=nn.Module)
 CAMP_CHANNELS = (50, 80, 120)

@@ -13,7 +13,6 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import nn
 from torch.autograd.function import once_differentiable
 
 from models import squares
@@ -23,29 +22,13 @@ AT_A_TIME = 2**22  # transformed numbers; fewer would make threads wait for each
 APART = 16  # numbers between planes, so that the 36 numbers of a square do not compete for the same places of a cache
 FEWEST_CHANNELS = 16  # the transforms of fewer cost more than the products saved
 FEWEST_SQUARES = 64  # over all pictures; the filters' transform must pay too
-FEWEST_PICTURES = 4  # a lone one, and its mirror image, shall not wait for a compiler
 FILTERS = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6), (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))
 
 
-class Convolution(nn.Conv2d):
-    """``nn.Conv2d`` that takes the shorter way where there is one."""
-
-    def _conv_forward(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        if not self._is_shorter(x):
-            return super()._conv_forward(x, weight, bias)
-        y = MinimalFiltering.apply(x, weight)
-        return y if bias is None else y + bias[:, None, None]
-
-    def _is_shorter(self, x: torch.Tensor) -> bool:
-        """Decided by shapes alone: the same machine does the same at every call."""
-        if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
-            return False
-        found = self.kernel_size, self.stride, self.padding, self.padding_mode, self.dilation, self.groups
-        plain = found == ((3, 3), (1, 1), (1, 1), "zeros", (1, 1), 1)
-        n, _, height, width = x.shape
-        channels = self.in_channels, self.out_channels
-        return (plain and not height % SIDE and not width % SIDE and min(channels) >= FEWEST_CHANNELS and not any(c % LANES for c in channels)
-                and n >= FEWEST_PICTURES and n * height * width >= FEWEST_SQUARES * SIDE**2)
+def is_shorter(pictures: int, inputs: int, outputs: int, height: int, width: int) -> bool:
+    """Whether such a convolution is worked out faster by `MinimalFiltering`, if at all."""
+    return (not height % SIDE and not width % SIDE and not inputs % LANES and not outputs % LANES and min(inputs, outputs) >= FEWEST_CHANNELS
+            and pictures * height * width >= FEWEST_SQUARES * SIDE**2)
 
 
 class MinimalFiltering(torch.autograd.Function):
@@ -69,7 +52,7 @@ class MinimalFiltering(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Every step of `forward` transposed. What was multiplied is transformed once more, which is faster than to fetch it from memory."""
+        """Every step of `forward` transposed. What was multiplied is transformed once more: as fast as to keep it, and nothing is kept."""
         x, filters = context.saved_tensors
         gradient = _channels_last(gradient)
         of_x = torch.zeros_like(x) if context.needs_input_grad[0] else None
@@ -89,7 +72,7 @@ class MinimalFiltering(torch.autograd.Function):
 
 
 def _few_at_a_time(*pictures: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
-    """Each (B, H, W, C) in parts of as many pictures, whose planes stay in a cache."""
+    """Each (B, H, W, C) in parts of as many pictures, whose planes hold no more than `AT_A_TIME` numbers."""
     height, width = pictures[0].shape[1:3]
     most = max(x.shape[3] for x in pictures)
     return [x.split(max(1, AT_A_TIME // (REACH**2 * (height * width // SIDE**2) * most))) for x in pictures]
@@ -109,7 +92,7 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
 
 def _by_pictures(transform: Callable, pictures: torch.Tensor, planes: torch.Tensor) -> None:
     """As many threads as torch has, each with pictures of its own: whatever their number, the same numbers."""
-    count, arrays = len(pictures), (pictures.detach().numpy(), planes.numpy())
+    count, arrays = len(pictures), (pictures.numpy(), planes.numpy())
     threads = min(torch.get_num_threads(), count)
     if threads == 1:
         transform(*arrays, 0, count)

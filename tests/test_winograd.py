@@ -1,7 +1,10 @@
 """Minimal filtering beside torch's own convolution: the same numbers, the same gradients, and torch's own wherever it does not apply."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -13,8 +16,11 @@ from numba.core.caching import CacheImpl
 from torch.nn.functional import conv2d
 
 from models import squares, winograd
+from models.convolution import Convolution
 from models.networks import make_network
-from models.winograd import Convolution, MinimalFiltering
+from models.winograd import MinimalFiltering
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def doubled(x: int) -> int:
@@ -137,3 +143,16 @@ def test_a_network_says_the_same_by_either_way(monkeypatch: pytest.MonkeyPatch) 
             assert network(x).isfinite().all()
         monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 10**9)
         assert torch.allclose(network(x), said, rtol=1e-4, atol=1e-4)
+
+
+def test_a_lone_picture_does_not_wait_for_a_compiler() -> None:
+    """numba is imported for the first batch, not with the network and not for a picture and its mirror image."""
+    script = ("import sys, torch\n"
+              "from models.networks import make_network\n"
+              "network = make_network('scratch', 3, 128, 48, 3).eval()\n"
+              "for pictures in (2, 16):\n"
+              "    with torch.inference_mode():\n"
+              "        network(torch.rand(pictures, 3, 128, 128))\n"
+              "    print('numba' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "True"], done.stderr
