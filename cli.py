@@ -87,6 +87,7 @@ class Losses(StrEnum):
 class Optimizers(StrEnum):
     """How its weights move."""
 
+    muon = "muon"
     adamw = "adamw"
     sgd = "sgd"
     adam = "adam"
@@ -192,9 +193,10 @@ Batch = Annotated[int | None, typer.Option("--batch", help="Pictures per step; f
                                                        rich_help_panel=NETWORK, show_default="preset")]
 Progressive = Annotated[bool | None, typer.Option("--progressive/--one-size", help="Begin with smaller pictures.",
                                                   rich_help_panel=NETWORK, show_default="preset")]
-Optimizer = Annotated[Optimizers | None, typer.Option("--optimizer", help="What turns gradients into steps.",
+Optimizer = Annotated[Optimizers | None, typer.Option("--optimizer", help="What turns gradients into steps; muon: orthogonalised for convolutions.",
                                                       rich_help_panel=NETWORK, show_default="preset")]
-LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="At its peak.", min=0, rich_help_panel=NETWORK, show_default="preset")]
+LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="At its peak; .004 with muon, else .002.", min=0,
+                                                    rich_help_panel=NETWORK, show_default="preset")]
 WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Of all weights but norms and biases.",
                                                    min=0, rich_help_panel=NETWORK, show_default="preset")]
 WarmUp = Annotated[float | None, typer.Option("--warm-up", help="Share of the epochs in which the rate rises.",

@@ -23,6 +23,7 @@ from models.checkpoints import read_checkpoint, write_checkpoint
 from models.harmonic import learn_harmonics, make_plain
 from models.inference import as_input, log_proba, state_of, tensors_of
 from models.losses import class_priors, label_weights, loss_of, smoothed
+from models.muon import Muon
 from models.networks import make_network
 from models.pictures import Pictures
 from models.recipes import CnnParameters
@@ -327,8 +328,19 @@ def _optimizer(network: torch.nn.Module, p: CnnParameters) -> torch.optim.Optimi
     groups = [{"params": matrices, "weight_decay": p.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
     if p.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=p.learning_rate, momentum=0.9, nesterov=True)
+    if p.optimizer == "muon":
+        return Muon(_with_orthogonal(groups), lr=p.learning_rate)
     kind = torch.optim.AdamW if p.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=p.learning_rate)
+
+
+def _with_orthogonal(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of two groups taken apart: convolutions behind the first one are matrices between spaces of features, it and dense layers are not."""
+    first, rest = groups
+    inner = [w for w in first["params"] if w.ndim > 2][1:]
+    chosen = set(inner)
+    outer = [w for w in first["params"] if w not in chosen]
+    return [{**first, "params": inner, "orthogonal": True}, {**first, "params": outer}, rest]
 
 
 def _seed_of(seed: int, number: int) -> int:

@@ -87,7 +87,8 @@ def _stop_after(epochs: int) -> Any:
     return on_epoch
 
 
-@pytest.mark.parametrize("more", [{}, {"patience": 2}, {"optimizer": "sgd", "learning_rate": 0.05, "cutmix": 1.0}], ids=["adamw", "patience", "sgd"])
+@pytest.mark.parametrize("more", [{}, {"optimizer": "adamw"}, {"patience": 2}, {"optimizer": "sgd", "learning_rate": 0.05, "cutmix": 1.0}],
+                         ids=["muon", "adamw", "patience", "sgd"])
 def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path, more: dict) -> None:
     """Interrupted after an epoch and continued, the weights and the history are those of an uninterrupted run, bit for bit."""
     p = cnn_parameters(chosen={"size": 32, "width": 8, "patch": 2, "epochs": 4, "batch": 8, "deterministic": True, **more})
