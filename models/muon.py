@@ -33,23 +33,23 @@ class Muon(torch.optim.AdamW):
             for weight in group["params"]:
                 if weight.grad is not None:
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    self._along(weight, group["lr"])
+                    self._along(weight, weight.grad, group["lr"])
                     weight.grad = None  # AdamW passes over it
         return super().step(closure)
 
-    def _along(self, weight: torch.Tensor, rate: float) -> None:
+    def _along(self, weight: torch.Tensor, gradient: torch.Tensor, rate: float) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = torch.zeros(())  # AdamW expects one when a state is loaded
             state["mean"] = torch.zeros_like(weight)
         state["step"] += 1
-        state["mean"].lerp_(weight.grad, 1 - self.momentum)
-        direction = orthogonalized(weight.grad.lerp(state["mean"], self.momentum).flatten(1))
+        state["mean"].lerp_(gradient, 1 - self.momentum)
+        direction = orthogonalized(gradient.lerp(state["mean"], self.momentum).flatten(1))
         weight.add_(direction.view(weight.shape), alpha=-rate * ROOT_MEAN_SQUARE * math.sqrt(max(direction.shape)))
 
 
 def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
-    """(m, n) → (m, n): U V' of its singular value decomposition U S V', but for factors of .68 to 1.14; values that are next to nothing grow 485-fold.
+    """(m, n) → (m, n): U V' of its singular value decomposition U S V', but for factors of .68 to 1.14; what is next to nothing grows 485-fold.
 
     The odd polynomial of Newton and Schulz is gone through on the small side's square, m x m or n x n, so that the long side is multiplied
     twice instead of ten times.
