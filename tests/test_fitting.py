@@ -498,6 +498,14 @@ def test_recipes_name_what_is_wrong() -> None:
     assert (camp.augmentation.rotation, camp.augmentation.upside_down) == (5.0, True)
 
 
+def test_who_wants_few_epochs_gets_few() -> None:
+    """What a preset goes on with is no longer than the epochs that were asked for, unless it was asked for itself."""
+    for chosen, wanted in [({}, (8, 8)), ({"epochs": 3}, (3, 3)), ({"epochs": 40}, (8, 8)), ({"epochs": 3, "refit_epochs": 5}, (3, 5))]:
+        p = cnn_parameters("balanced", chosen=chosen)
+        assert (p.fold_epochs, p.refit_epochs) == wanted
+    assert cnn_parameters("fast", chosen={"epochs": 3}).refit_epochs == 0
+
+
 @pytest.mark.gpu
 def test_a_gpu_and_a_cpu_agree() -> None:
     """One saved model gives the same probabilities within 1e-3 on both."""
