@@ -337,9 +337,8 @@ def _optimizer(network: torch.nn.Module, p: CnnParameters) -> torch.optim.Optimi
 def _with_orthogonal(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The first of two groups taken apart: convolutions behind the first one are matrices between spaces of features, it and dense layers are not."""
     first, rest = groups
-    inner = [w for w in first["params"] if w.ndim > 2][1:]
-    chosen = set(inner)
-    outer = [w for w in first["params"] if w not in chosen]
+    stem, *inner = [w for w in first["params"] if w.ndim > 2]
+    outer = [stem, *(w for w in first["params"] if w.ndim == 2)]
     return [{**first, "params": inner, "orthogonal": True}, {**first, "params": outer}, rest]
 
 

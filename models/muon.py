@@ -27,6 +27,10 @@ class Muon(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """One step; the gradients of the orthogonal groups are used up by it."""
+        loss = None
+        if closure is not None:  # AdamW would call it after these groups had moved, and move them itself
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             if not group.get("orthogonal"):
                 continue
@@ -35,7 +39,8 @@ class Muon(torch.optim.AdamW):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
                     self._along(weight, weight.grad, group["lr"])
                     weight.grad = None  # AdamW passes over it
-        return super().step(closure)
+        super().step()
+        return loss
 
     def _along(self, weight: torch.Tensor, gradient: torch.Tensor, rate: float) -> None:
         state = self.state[weight]

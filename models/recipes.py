@@ -57,7 +57,7 @@ class CnnParameters:
     batch: int = 64  # pictures per step, fewer in a small set
     progressive: bool = False  # small pictures first; only where the architecture takes any size
     optimizer: str = "muon"
-    learning_rate: float = 4e-3  # at its peak; `cnn_parameters` has half of it for other optimizers
+    learning_rate: float = 4e-3  # at its peak; `cnn_parameters` has `RATES` for other optimizers
     weight_decay: float = 0.2  # not on norms and biases
     schedule: str = "cosine"
     warm_up: float = 0.1  # share of the epochs
@@ -122,7 +122,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"width": 48, "batch": 32, "epochs": 16, "fold_epochs": 8, "refits": 4, "refit_epochs": 8},  # a fifth refit would leave a core idle
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw"},  # muon was not tried on a GPU yet
 }
-RATES = dict.fromkeys(("adamw", "sgd", "adam"), 2e-3)  # where nobody says one
+RATES = dict.fromkeys(("adamw", "sgd", "adam"), 2e-3)  # where nobody says one; muon has the default
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
 PUBLISHED: dict[str, dict[str, Any]] = {
     # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it

@@ -113,3 +113,27 @@ def test_the_rate_follows_the_optimizer() -> None:
     assert [cnn_parameters(chosen=chosen).learning_rate for chosen in ({}, {"optimizer": "adamw"}, {"optimizer": "adamw", "learning_rate": 1e-2})] \
         == [4e-3, 2e-3, 1e-2]
     assert cnn_parameters(arch="camp", chosen={"optimizer": "adamw"}).learning_rate == 1e-3
+
+
+def squared(weights: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([w.flatten() for w in weights]).square().sum()
+
+
+def test_a_closure_is_called_once_before_anything_moves() -> None:
+    """As torch's optimizers have it: its gradients are what the step takes, for matrices as for the rest, and its loss comes back."""
+    start = [torch.randn(4, 2, 3, 3), torch.randn(4)]
+    ours, others = ([w.clone().requires_grad_() for w in start] for _ in range(2))
+    one, two = (Muon([{"params": of[:1], "orthogonal": True}, {"params": of[1:]}], lr=0.01) for of in (ours, others))
+    calls = []
+
+    def loss() -> float:
+        calls.append(all(torch.equal(w, first) for w, first in zip(ours, start, strict=True)))
+        total = squared(ours)
+        total.backward()
+        return total.item()
+
+    assert one.step(loss) == pytest.approx(squared(start).item())
+    assert calls == [True]
+    squared(others).backward()
+    two.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours, others, strict=True))
