@@ -536,15 +536,18 @@ def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; exper
                    json_output: Json = False) -> None:
     """Run an experiment plan: what is varied, over which seeds; resumes, shares what is extracted, ends in a table with intervals."""
     import experiment
+    from plans import read_plan
 
     with _trouble("whole runs are kept, run the same command to go on"), _workspace(data, artifacts, 0, jobs, max_pixels) as workspace:
-        read = experiment.read_plan(plan, workspace.data)
+        read = read_plan(plan, workspace.data)
         outcome = experiment.run_plan(workspace, read)
         if json_output:
             _print_json({"title": read.title, "settings": json.loads(outcome.table.reset_index().to_json(orient="records")),
-                         "missing": outcome.missing, "files": [str(file) for file in outcome.files]})
+                         "missing": outcome.missing, "failed": outcome.failed, "files": [str(file) for file in outcome.files]})
         else:
             _print_experiment(read, outcome)
+        if outcome.failed:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -790,6 +793,10 @@ def _print_experiment(plan: Any, outcome: Any) -> None:
         print(f"effect of {option} {row['level']}: {row['effect']:+.4f}")
     for told in outcome.missing:
         print(f"not run within the time limit: {told}")
+    for told in outcome.failed:
+        print(f"failed: {told}")
+    if outcome.apart:
+        print(f"{outcome.apart} more runs are not in the table, since not every setting was run with their data and seed")
     _print_files([str(file) for file in outcome.files])
 
 
@@ -834,10 +841,16 @@ def _print_runs(found: dict[int, dict[str, Any]]) -> None:
     for number, run in found.items():
         figures = [f"{run['metrics'][part][name]:.4f}" if part in run["metrics"] else "-" for part in ("out_of_fold", "held_out")
                    for name in ("macro_f1", "log_loss")]
-        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), run["data_digest"][:8],
+        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), _where_run(run),
+                     run["data_digest"][:8],
                      *figures, f"{run['seconds']:,.0f}"])
-    _print_table(["run", "when (UTC)", "model", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows,
-                 left=["model"])
+    _print_table(["run", "when (UTC)", "model", "experiment", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows,
+                 left=["model", "experiment"])
+
+
+def _where_run(run: dict[str, Any]) -> str:
+    """The plan and the setting, where it was an experiment's."""
+    return f"{run['experiment']}: {run['setting']}" if "experiment" in run else "-"
 
 
 def _print_evaluation(outcome: Any) -> None:

@@ -17,7 +17,8 @@ stale, and says so through ``workspace.notice``.
     artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
     artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
     artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
-    artifacts/runs.jsonl                       train: a line per model trained, only appended to
+    artifacts/stack.joined.parquet             train --pseudo-label: which pictures without labels joined; lgbm, cnn likewise
+    artifacts/runs.jsonl                       train, experiment: a line per model trained, only appended to
     artifacts/run.lock, run.lock.holder        every stage that writes: who does, while it does
 """
 
@@ -27,6 +28,7 @@ import math
 import os
 import shutil
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -71,6 +73,7 @@ if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one
     from models.stack import StackParameters
     from models.stacking import Base
 
+BASES = ("lgbm", "cnn")  # of a stack
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
@@ -373,13 +376,19 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
         stale = _why_stale(workspace, data, name, None if plan.keep_bases else {**asdict(parameters), "refit": refit})
         if stale and plan.keep_bases:
             raise ScratchworkError(f"--keep-bases: {stale}; leave it out and both are trained on the present data")
+        if plan.keep_bases and refit and not read_card(workspace.artifacts / f"{name}.joblib")["refit"]:
+            raise ScratchworkError(f"--keep-bases --refit: {workspace.artifacts / name}.joblib was not refitted, and --keep-bases trains nothing; "
+                                   "leave one of them out")
         if stale:
             workspace.notice(f"stack: training {name}, since {stale}")
             _trained(workspace, data, parameters, True, refit, resume, time.perf_counter())
         else:
             workspace.notice(f"stack: {name} is up to date")
-    bases = [_base(workspace, data, name) for name in ("lgbm", "cnn")]
-    return _saved(workspace, data, "stack", plan.stack, stacked(bases, data.examples, data.classes, plan.stack, workspace.settings), refit, started)
+    bases = [_base(workspace, data, name) for name in BASES]
+    trained = stacked(bases, data.examples, data.classes, plan.stack, workspace.settings)
+    cards = {name: read_card(workspace.artifacts / f"{name}.joblib") for name in BASES}
+    trained.told["base_parameters"] = {name: card["parameters"] for name, card in cards.items()}
+    return _saved(workspace, data, "stack", plan.stack, trained, any(card["refit"] for card in cards.values()), started)
 
 
 def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict[str, Any] | None) -> str:
@@ -459,22 +468,40 @@ def _saved(workspace: Workspace, data: LearningData, name: str, parameters: Any,
     held_out = metrics(truth[held], trained.predicted[held], trained.proba[held], classes) if held.any() else None
     file = workspace.artifacts / f"{name}.joblib"
     write_parquet(_prediction_table(kept, trained, classes), predictions_file(file))
-    joined = {"pseudo_labels": len(data.unlabelled.joining(-1, len(kept))[1])} if data.unlabelled else {}
+    joined = _remember_joined(workspace, data, joined_file(file))
     card = {"model": name, "classes": classes, "parameters": asdict(parameters), **settings_card(workspace.settings),
             "folds": int(fold.max()) + 1, **joined, **trained.told, "refit": refit,
             "data_digest": data_digest(kept), "metrics": {"out_of_fold": out_of_fold, "held_out": held_out}}
     save_model(trained.model, file, card)
     seconds = time.perf_counter() - started
-    append_run(workspace.artifacts / "runs.jsonl", _run_of(card, seconds))
+    append_run(workspace.artifacts / "runs.jsonl", _run_of(workspace, card, seconds))
     return TrainOutcome(file, out_of_fold, held_out, card, seconds)
 
 
-def _run_of(card: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """What the journal of runs remembers of a sidecar."""
+def _remember_joined(workspace: Workspace, data: LearningData, file: Path) -> dict[str, int]:
+    """How many unlabelled pictures joined, for the sidecar; which, into ``file``, so that nobody is judged on them unawares."""
+    if data.unlabelled is None:
+        file.unlink(missing_ok=True)
+        return {}
+    pictures, proba = data.unlabelled.joining(-1, len(data.kept))
+    index = workspace.store.index
+    write_parquet(pd.DataFrame({"sha256": index.index[index["row"].isin(pictures.rows)]}), file)
+    return {"pseudo_labels": len(proba)}
+
+
+def remember_run(workspace: Workspace, own: Workspace, outcome: TrainOutcome, told: dict[str, str]) -> None:
+    """In the journal of ``workspace``, what was trained in another, ``own``; with what is ``told`` of it."""
+    append_run(workspace.artifacts / "runs.jsonl", {**_run_of(own, outcome.card, outcome.seconds), **told})
+
+
+def _run_of(workspace: Workspace, card: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What the journal of runs remembers: a sidecar, and of what folder and cleaning it comes."""
     names = ("macro_f1", "micro_f1", "log_loss", "n")
     figures = {part: {name: round(found[name], 6) for name in names} for part, found in card["metrics"].items() if found}
-    told = {name: card[name] for name in ("model", "data_digest", "folds", "refit", "parameters")}
-    return {"when": datetime.now(UTC).isoformat(timespec="seconds"), **told, "metrics": figures, "seconds": round(seconds, 1), "versions": versions()}
+    known = ("model", "data_digest", "folds", "refit", "parameters", "base_parameters", "pseudo_labels", "extraction")
+    told = {name: card[name] for name in known if name in card}
+    return {"when": datetime.now(UTC).isoformat(timespec="seconds"), **told, "data": str(workspace.data), "crop": workspace.settings.crop,
+            "cleaning": asdict(cleaning_card(workspace)[0]), "metrics": figures, "seconds": round(seconds, 1), "versions": versions()}
 
 
 def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
@@ -671,15 +698,25 @@ def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series:
     if settings.group_level:
         folders = [str(path).split("/")[:-1] for path in paths]
         return pd.Series([parts[settings.group_level - 1] if len(parts) >= settings.group_level else "" for parts in folders], index=paths)
+    return columns_by_path(paths, Path(settings.groups), "--groups", "group")["group"]
+
+
+def columns_by_path(paths: pd.Index, file: Path, option: str, needed: str = "") -> pd.DataFrame:
+    """The user's columns of a CSV with ``path``, as text, for these paths, however their Unicode is spelled; empty where there is none.
+
+    Raises `ScratchworkError` naming the ``option`` where the file, ``path``, the ``needed`` column or every path is missing.
+    """
     try:
-        table = pd.read_csv(settings.groups, dtype=str, keep_default_na=False)
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise ScratchworkError(f"--groups {settings.groups} cannot be read: {error}") from error
-    if not {"path", "group"} <= set(table.columns):
-        raise ScratchworkError(f"--groups {settings.groups} needs the columns path and group; it has {', '.join(table.columns)}")
-    own = table.drop_duplicates("path", keep="last").set_index("path")["group"].reindex(paths).fillna("")
-    if not (own != "").any():
-        raise ScratchworkError(f"no path of --groups {settings.groups} is one of this folder's; paths look like {paths[0]}")
+        raise ScratchworkError(f"{option} {file} cannot be read: {error}") from error
+    if "path" not in table or (needed not in table if needed else len(table.columns) < 2):
+        raise ScratchworkError(f"{option} {file} needs the columns path and {needed or 'at least one more'}; it has {', '.join(table.columns)}")
+    table["path"] = table["path"].map(partial(unicodedata.normalize, "NFC"))
+    spelled = [unicodedata.normalize("NFC", str(path)) for path in paths]
+    own = table.drop_duplicates("path", keep="last").set_index("path").reindex(spelled).fillna("").set_axis(paths)
+    if not (own != "").any(axis=None):
+        raise ScratchworkError(f"no path of {option} {file} is one of this folder's; paths look like {paths[0]}")
     return own
 
 
@@ -846,13 +883,24 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     decisions = workspace.artifacts / "decisions.csv"
     kept = read_decisions(workspace)["keep"].reindex(usable.index, fill_value=True) if decisions.exists() else pd.Series(True, index=usable.index)
     fold = _remembered_fold(workspace, usable[kept])
-    file = workspace.artifacts / "cleaning.parquet"
-    group = usable["sha256"]
-    if file.exists() and "group" in (found := pd.read_parquet(file)):
-        group = found["group"].reindex(usable.index).fillna(group)  # new pictures: until the next cleaning
+    group = copies_of(workspace, usable)
+    settings, _ = cleaning_card(workspace)
+    if settings.groups or settings.group_level:
+        try:
+            group = merged_groups(group, _own_groups(group.index, settings))
+        except ScratchworkError as error:  # looking at a folder needs no groups
+            workspace.notice(f"only copies are grouped: {error}")
     manifest = manifest.assign(group=group.reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))
     manifest.attrs["root"] = str(workspace.data.resolve())
     return manifest
+
+
+def copies_of(workspace: Workspace, pictures: pd.DataFrame) -> pd.Series:
+    """path → group of copies that the last cleaning found among ``pictures``, which have ``sha256``; by itself what came since."""
+    file, alone_each = workspace.artifacts / "cleaning.parquet", pictures["sha256"]
+    if not file.exists() or "group" not in (found := pd.read_parquet(file)):
+        return alone_each
+    return found["group"].reindex(pictures.index).fillna(alone_each)
 
 
 def _remembered_fold(workspace: Workspace, usable: pd.DataFrame) -> pd.Series:
@@ -900,6 +948,11 @@ def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
 def predictions_file(model_file: Path) -> Path:
     """NAME.joblib → NAME.oof.parquet."""
     return model_file.with_suffix(".oof.parquet")
+
+
+def joined_file(model_file: Path) -> Path:
+    """NAME.joblib → NAME.joined.parquet: the pictures without labels that it learned from, where there are any."""
+    return model_file.with_suffix(".joined.parquet")
 
 
 def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) -> pd.DataFrame:

@@ -96,8 +96,8 @@ def _decide_photos(table: pd.DataFrame, found: pd.DataFrame, settings: CleaningS
     photo = readable[found["photo_score"] < settings.photo_cut]
     if len(photo) > MAX_PHOTO_SHARE * len(readable) and not settings.allow_photos:
         raise ScratchworkError(f"{len(photo):,} of {len(readable):,} pictures look like photographs, more than half: a set of photographs rather "
-                               "than of drawings with photographs among them; give --skip photos to keep them, or --allow-photos to leave "
-                               "them all out")
+                               "than of drawings with photographs among them; give --skip photos (in an experiment plan: clean.skip = "
+                               "[\"photos\"]) to keep them, or --allow-photos to leave them all out")
     table.loc[photo, "evidence"] = found.loc[photo, "photo_evidence"]
     _leave_out(table, table.index.isin(photo), "photo", table["photo_score"])
 

@@ -36,6 +36,16 @@ class Run(NamedTuple):
         return self.judged[self.judged["part"] == name].drop_duplicates("sha256").set_index("sha256").sort_index()
 
 
+def of_all_settings(runs: Sequence[Run]) -> list[Run]:
+    """The runs of those data and seeds that every setting has been run with, so that no setting is better by having had the easier ones; all runs
+    where there are none such."""
+    settings = {run.setting for run in runs}
+    repetitions: dict[str, set[str]] = {}
+    for run in runs:
+        repetitions.setdefault(run.repetition, set()).add(run.setting)
+    return [run for run in runs if repetitions[run.repetition] == settings] or list(runs)
+
+
 def result_table(runs: Sequence[Run], metric: str, judged_on: str, seed: int = 0) -> pd.DataFrame:
     """A row per setting, best first: means over its runs of every part's figures; ``low`` and ``high`` of the metric (95 %).
 

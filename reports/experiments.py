@@ -12,7 +12,8 @@ NAMES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1", "log_loss": "log loss"}
 PARTS = {"out_of_fold": "out of fold", "held_out": "held out", "test": "test folder"}
 
 
-def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judged: tuple[str, str, str], missing: list[str], file: Path) -> None:
+def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judged: tuple[str, str, str], missing: list[str],
+                   failed: list[str], file: Path) -> None:
     """``table``: a row per setting, best first; ``effects``: a row per level; both as `experiment.run_plan` makes them. ``judged``: the metric, the
     part, and the setting from which the differences are."""
     metric, judged_on, first = judged
@@ -30,6 +31,8 @@ def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judge
         lines += ["", "## Main effects", "", *_markdown(["option", "level", NAMES[metric], "from the mean", "settings"], levels)]
     if missing:
         lines += ["", f"Not run within the time limit: {len(missing)}", "", *(f"- {told}" for told in missing)]
+    if failed:
+        lines += ["", f"Failed: {len(failed)}", "", *(f"- {told}" for told in failed)]
     with whole_file(file) as fresh:
         fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

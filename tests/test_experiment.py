@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 import experiment
-from experiment import Plan, main_effects, read_plan, run_plan
+import pipeline
+from experiment import main_effects, run_plan
 from features.errors import ScratchworkError
 from models.artifacts import write_json
-from pipeline import Workspace
+from models.runs import read_runs
+from pipeline import TrainOutcome, Workspace
+from plans import Options, Plan, read_plan
 from sources.demo import make_demo_set
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +34,25 @@ def plan_of(folder: Path, text: str) -> Plan:
     ("judged_on = 'test'", 'judged_on = "test" needs test = '),
     ("refit_best = 'none such'", "refit_best 'none such' is no setting; give true or one of base"),
     ("= 3", "is not TOML"),
+    ("[setting]\nname = 'x'", r"setting is \{'name': 'x'\}; it must be a list"),
+    ("setting = [1]", r"a setting begins with \[\[setting\]\]"),
+    ("seeds = 0", "seeds is 0; it must be a list"),
+    ("seeds = []", "seeds needs at least one value"),
+    ("seeds = [0, 0]", "seeds needs at least one value and each of them once"),
+    ("seeds = [true]", "seeds is True; it must be a whole number"),
+    ("base = 'x'", "base is 'x'; it must be a table"),
+    ("time_limit_min = '1h'", "time_limit_min is '1h'; it must be a number"),
+    ("[base]\nmodel = 'cnn'\nepochs = '10'", "epochs is '10'; it must be a whole number"),
+    ("[base]\nmodel = 'cnn'\nmixup = 'much'", "mixup is 'much'; it must be a number"),
+    ("[base]\nfolds = 2.5", "folds is 2.5; it must be a whole number"),
+    ("[base]\nbalance = 'smot'", "setting 'base': balance 'smot' is unknown"),
+    ("[base]\nclean.only = 'photos'", r"clean\.only is 'photos'; it must be a list"),
+    ("[base]\nepochs = 4", r"\[base\] has epochs, which is of no use to lgbm"),
+    ("[cross]\nepochs = [4, 8]", r"\[cross\] is of model 'lgbm', which has no epochs"),
+    ("[cross]\nbalance = ['none', 'none']", r"\[cross\] balance has a value twice"),
+    ("[[setting]]\nname = 'x'\nmodel = 'cnn'\nleave_out = ['hog']", "setting 'x' is of model 'cnn', which has no leave_out"),
+    ("[[setting]]\nname = 'x'\n[[setting]]\nname = 'x'\nbalance = 'smote'", "two settings have the name 'x'"),
+    ("[cross]\nbalance = ['none', 'smote']\n[[setting]]\nname = 'x'\nbalance = 'smote'", r"setting 'x' says balance and \[cross\] varies it"),
 ])
 def test_what_is_wrong_in_a_plan_is_named(tmp_path: Path, text: str, said: str) -> None:
     """The file, the place, what was found, and the nearest that is known."""
@@ -93,12 +115,143 @@ def test_runs_are_made_once_and_share_what_is_extracted(tmp_path: Path) -> None:
 
 def test_a_set_too_small_to_hold_out_is_named(small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judging on a part that has no picture: the data folder, and what to judge on instead."""
-    def run(workspace: Workspace, *_: object) -> None:
-        workspace.artifacts.mkdir(parents=True)
-        pd.DataFrame({"part": ["out_of_fold"]}).to_parquet(workspace.artifacts / experiment.JUDGED)
-        write_json({"metrics": {"out_of_fold": {"macro_f1": 0.5}, "held_out": None}, "seconds": 1}, workspace.artifacts / experiment.RESULT)
+    def run(_: Workspace, own: Workspace, *__: object) -> None:
+        own.artifacts.mkdir(parents=True)
+        pd.DataFrame({"part": ["out_of_fold"]}).to_parquet(own.artifacts / experiment.JUDGED)
+        write_json({"metrics": {"out_of_fold": {"macro_f1": 0.5}, "held_out": None}, "seconds": 1}, own.artifacts / experiment.RESULT)
 
     monkeypatch.setattr(experiment, "_one_run", run)
     plan = plan_of(tmp_path, f"data = '{small_set}'\njudged_on = 'held_out'")
     with pytest.raises(ScratchworkError, match=r'judged_on = "held_out", but no picture of .* was held out.*judge on "out_of_fold"'):
         run_plan(Workspace(small_set, tmp_path / "artifacts"), plan)
+
+
+class Bench:
+    """Plans whose trainings are replaced by a count of them: what is run, and in which folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.ran = folder, list[tuple[str, str]]()
+        self.told = list[str]()
+        self.workspace = Workspace(folder / "data", folder / "artifacts", jobs=1, notice=self.told.append)
+        for label in ("가", "b"):
+            (folder / "data" / label).mkdir(parents=True)
+            (folder / "data" / label / "1.png").write_bytes(label.encode())
+        monkeypatch.setattr(experiment, "_one_run", self.one_run)
+        monkeypatch.setattr(experiment, "_trained", self.trained)
+
+    def one_run(self, workspace: Workspace, own: Workspace, plan: str, name: str, *_: object) -> None:
+        if name == "broken":
+            raise ScratchworkError("it would not")
+        self.ran.append((name, own.artifacts.name))
+        own.artifacts.mkdir(parents=True)
+        score = {"good": 0.8, "easy only": 0.9}.get(name, 0.5) * (0.5 if own.seed else 1.0)
+        table = pd.DataFrame({"sha256": ["1", "2"], "label": ["가", "b"], "predicted": ["가", "가"], "group": ["1", "2"], "loss": [0.1, 2.0]})
+        table.assign(part="out_of_fold").to_parquet(own.artifacts / experiment.JUDGED)
+        figures = {"macro_f1": score, "micro_f1": score, "log_loss": 1.0, "n": 2}
+        write_json({"model": "lgbm", "metrics": {"out_of_fold": figures, "held_out": None}, "seconds": 1}, own.artifacts / experiment.RESULT)
+
+    def trained(self, workspace: Workspace, own: Workspace, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
+        self.ran.append((told["setting"], "best"))
+        own.artifacts.mkdir(parents=True)
+        (own.artifacts / "lgbm.joblib").write_text(told["setting"], encoding="utf-8")
+        return TrainOutcome(own.artifacts / "lgbm.joblib", {}, None, {}, 1.0)
+
+    def run(self, text: str) -> experiment.Outcome:
+        self.ran.clear()
+        return run_plan(self.workspace, plan_of(self.folder, f"data = '{self.folder / 'data'}'\n{text}"))
+
+
+def test_runs_are_made_anew_where_what_they_rest_on_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures, the user's groups, what people decided; nothing else."""
+    bench, groups = Bench(tmp_path, monkeypatch), tmp_path / "groups.csv"
+    groups.write_text("path,group\nb/1.png,x\n")
+    text = f"[[setting]]\nname = 'a'\n[[setting]]\nname = 'with groups'\nclean.groups = '{groups}'\n"
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["a", "with groups"]
+    bench.run(text)
+    assert bench.ran == []
+    groups.write_text("path,group\nb/1.png,y\n")
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["with groups"]
+    (tmp_path / "artifacts" / "overrides.csv").write_text("a word\n")
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["a", "with groups"]
+    (tmp_path / "data" / "b" / "2.png").write_bytes(b"more")
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["a", "with groups"]
+
+
+def test_a_test_folder_that_came_later_or_changed_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scores are made where they are missing, and made anew where it changed; one that is not there is told before anything runs."""
+    bench, scored = Bench(tmp_path, monkeypatch), list[Path]()
+
+    def evaluate(own: Workspace, model_file: Path, folder: Path) -> object:
+        scored.append(folder)
+        judged = pd.read_parquet(own.artifacts / experiment.JUDGED).drop(columns="part")
+        return type("Scored", (), {"judged": judged, "metrics": {"macro_f1": 0.1 * len(scored), "micro_f1": 0.1, "log_loss": 1.0, "n": 2}})
+
+    monkeypatch.setattr(experiment.scoring, "evaluate", evaluate)
+    with pytest.raises(ScratchworkError, match=r"data folder .*exam does not exist"):
+        bench.run(f"test = '{tmp_path / 'exam'}'")
+    assert bench.ran == []
+    bench.run("")
+    (tmp_path / "exam" / "b").mkdir(parents=True)
+    (tmp_path / "exam" / "b" / "1.png").write_bytes(b"exam")
+    text = f"test = '{tmp_path / 'exam'}'"
+    assert bench.run(text).table["macro_f1"].tolist() == pytest.approx([0.1])
+    assert bench.run(text).table["macro_f1"].tolist() == pytest.approx([0.1])
+    (tmp_path / "exam" / "b" / "2.png").write_bytes(b"another")
+    assert bench.run(text).table["macro_f1"].tolist() == pytest.approx([0.2])
+    assert (bench.ran, len(scored)) == ([], 2)
+
+
+def test_the_best_setting_is_fitted_once_in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that an earlier winner left is there, its cleaning for example; and what is there already is not fitted again."""
+    bench = Bench(tmp_path, monkeypatch)
+    best = tmp_path / "artifacts" / "experiments" / "plan" / "best"
+    bench.run("refit_best = true\n[[setting]]\nname = 'bad'\ntrust_labels = true")
+    assert bench.ran[-1] == ("bad", "best")
+    (best / "cleaning.json").write_text("{}")
+    text = "refit_best = true\n[[setting]]\nname = 'bad'\ntrust_labels = true\n[[setting]]\nname = 'good'"
+    assert bench.run(text).files[-1].read_text(encoding="utf-8") == "good"
+    assert not (best / "cleaning.json").exists()
+    bench.run(text)
+    assert bench.ran == []
+
+
+def test_no_setting_is_best_by_having_had_the_easier_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where some runs are missing, settings are compared on the seeds that all of them had."""
+    bench = Bench(tmp_path, monkeypatch)
+    both = "[[setting]]\nname = 'good'\n[[setting]]\nname = 'bad'\ntrust_labels = true\n"
+    bench.run("seeds = [0, 1]\n[[setting]]\nname = 'good'")
+    outcome = bench.run(f"seeds = [0]\n{both}")
+    assert outcome.table.index[0] == "good"
+    outcome = bench.run(f"seeds = [0, 1]\ntime_limit_min = 0\n{both}")
+    assert outcome.table["macro_f1"].to_dict() == {"good": 0.8, "bad": 0.5}
+    assert (outcome.apart, len(outcome.missing)) == (1, 1)
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the outcome and in the table for people."""
+    bench = Bench(tmp_path, monkeypatch)
+    outcome = bench.run("[[setting]]\nname = 'broken'\n[[setting]]\nname = 'good'")
+    assert list(outcome.table.index) == ["good"]
+    assert len(outcome.failed) == 1
+    assert "it would not" in outcome.failed[0]
+    assert outcome.failed[0] in outcome.files[1].read_text(encoding="utf-8")
+
+
+def test_what_people_decided_counts_in_experiments(tmp_path: Path) -> None:
+    """A picture that was left out by hand is not learned from, and every run is in the journal of runs with its setting."""
+    make_demo_set(tmp_path / "data", seed=0, scale=0.04)
+    workspace = Workspace(tmp_path / "data", tmp_path / "artifacts", jobs=1)
+    plan = plan_of(tmp_path, f"data = '{tmp_path / 'data'}'\n[base]\nfolds = 2\nclean.skip = ['photos', 'duplicates']\n")
+    before = run_plan(workspace, plan).table["pictures"].item()
+    manifest = pipeline.update_features(workspace).manifest
+    kept = pd.read_parquet(next((tmp_path / "artifacts" / "experiments").rglob("lgbm.oof.parquet")))
+    path = str(kept.index[kept["fold"] >= 0][0])
+    assert path in manifest.index
+    pipeline.record_decision(workspace, path, False, "", "", "")
+    assert run_plan(workspace, plan).table["pictures"].item() == before - 1
+    runs = list(read_runs(tmp_path / "artifacts" / "runs.jsonl").values())
+    assert [(run["experiment"], run["setting"], run["cleaning"]["checks"]) for run in runs] == [("plan", "base", [])] * 2
