@@ -6,7 +6,7 @@ line, 2 usage, 130 interrupted. Everything heavy is imported inside the commands
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -173,8 +173,10 @@ NO_NAME = "(no name)"
 
 NETWORK = "Network, for train --model cnn"
 CHANGES = "Augmentation, for train --model cnn; 0 switches a change off"
-Preset = Annotated[Presets, typer.Option("--preset", help="Size and length of the training: minutes, an hour, a GPU.", rich_help_panel=NETWORK)]
-Arch = Annotated[Archs, typer.Option("--arch", help="Architecture, all with random weights; camp is the contest team's.", rich_help_panel=NETWORK)]
+Preset = Annotated[Presets | None, typer.Option("--preset", help="Size and length of the training: minutes, an hour, a GPU.",
+                                                rich_help_panel=NETWORK, show_default="fast")]
+Arch = Annotated[Archs | None, typer.Option("--arch", help="Architecture, all with random weights; camp is the contest team's.",
+                                            rich_help_panel=NETWORK, show_default="scratch")]
 Size = Annotated[int | None, typer.Option("--size", help="Side of the pictures that the network sees, px.",
                                           min=16, rich_help_panel=NETWORK, show_default="preset")]
 Width = Annotated[int | None, typer.Option("--width", help="Channels of the first stage.", min=8, rich_help_panel=NETWORK, show_default="preset")]
@@ -336,7 +338,8 @@ def decide(path: Annotated[str, typer.Argument(help="A picture, as decisions.csv
 @app.command()
 def train(model: Annotated[Model, typer.Option("--model", help="What to train.")] = Model.lgbm, data: Data = None,
           artifacts: Artifacts = DEFAULT_ARTIFACTS,
-          balance: Annotated[Balance | None, typer.Option("--balance", help="Against class imbalance, inside training folds only; cnn: undersample.",
+          balance: Annotated[Balance | None, typer.Option("--balance", help="Against class imbalance, inside training folds only; cnn: undersample; "
+                                                                        "stack: of its boosted model.",
                                                           show_default="none")] = None,
           trust_labels: Annotated[bool, typer.Option("--trust-labels", help="Learn from labels too that are more probably wrong than right by "
                                                                             "the out-of-fold probabilities.")] = False,
@@ -350,10 +353,12 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
                                                                         "refused where they are of other data.")] = False,
           pseudo_label: Annotated[Path | None, typer.Option("--pseudo-label", help="stack: a folder of pictures without labels that join training "
                                                                                    "with what a first stack says of them.")] = None,
-          pseudo_floor: Annotated[float, typer.Option("--pseudo-floor", min=0, max=1, help="How sure it must be of them.")] = 0.9,
-          pseudo_cap: Annotated[float, typer.Option("--pseudo-cap", min=0, help="Most of them, per labelled picture.")] = 0.5,
+          pseudo_floor: Annotated[float | None, typer.Option("--pseudo-floor", min=0, max=1, help="How sure it must be of them.",
+                                                             show_default="0.9")] = None,
+          pseudo_cap: Annotated[float | None, typer.Option("--pseudo-cap", min=0, help="Most of them, per labelled picture.",
+                                                           show_default="0.5")] = None,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
-          preset: Preset = Presets.fast, arch: Arch = Archs.scratch, size: Size = None, width: Width = None, patch: Patch = None,
+          preset: Preset = None, arch: Arch = None, size: Size = None, width: Width = None, patch: Patch = None,
           kernel_head: KernelHeads = None, harmonic: Harmonic = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
@@ -370,25 +375,27 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
         of_stack = {"--keep-bases": keep_bases, "--blend": blend, "--pseudo-label": pseudo_label}
         if model != Model.stack and any(of_stack.values()):
             raise ScratchworkError(f"{', '.join(name for name, value in of_stack.items() if value)}: for --model stack only")
+        of_pseudo = {name: value for name, value in {"pseudo_floor": pseudo_floor, "pseudo_cap": pseudo_cap}.items() if value is not None}
+        if of_pseudo and not pseudo_label:
+            raise ScratchworkError(f"{_as_options(of_pseudo)}: for --pseudo-label DIR only")
         if keep_bases and pseudo_label:
             raise ScratchworkError("--keep-bases and --pseudo-label: the bases are trained anew with the pictures that join them; give one of them")
         if model == Model.cnn and balance not in (None, Balance.none, Balance.undersample):
             raise ScratchworkError(f"--balance {balance} is for --model lgbm; a network has --balance undersample, --sampling, --loss and "
                                    "--logit-adjustment")
-        of_network = [*(name for name in chosen if name not in OF_LGBM), *["resume"] * resume]
+        of_network = [*(name for name in chosen if name not in OF_LGBM), *["resume"] * resume, *["preset"] * bool(preset), *["arch"] * bool(arch)]
         if model == Model.lgbm and of_network:
-            given = ", ".join("--" + name.replace("_", "-") for name in of_network)
-            raise ScratchworkError(f"{given}: for --model cnn and stack only")
+            raise ScratchworkError(f"{_as_options(of_network)}: for --model cnn and stack only")
         import pipeline
         from models.recipes import usual_folds
 
         if model == Model.cnn and folds is None:
-            folds = usual_folds(preset.value, arch.value)
+            folds = usual_folds((preset or Presets.fast).value, (arch or Archs.scratch).value)
         with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if model == Model.stack:
                 plan = pipeline.StackPlan(_parameters(Model.lgbm, balance, preset, arch, {**chosen, "seed": seed}, trust_labels),
                                           _parameters(Model.cnn, None, preset, arch, {**chosen, "seed": seed}, trust_labels),
-                                          _stack_parameters(blend, seed), keep_bases, pseudo_label, pseudo_floor, pseudo_cap)
+                                          _stack_parameters(blend, seed), keep_bases, pseudo_label, **of_pseudo)
                 outcome = pipeline.train_stack(workspace, plan, folds, refit, redraw, resume)
             else:
                 parameters = _parameters(model, balance, preset, arch, {**chosen, "seed": seed}, trust_labels)
@@ -406,7 +413,7 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                     out: Annotated[Path | None, typer.Option("--out", help="The PNG.", show_default="ARTIFACTS/figures/augmentation.png")] = None,
                     pictures: Annotated[int, typer.Option("--pictures", min=1, help="Rows of the sheet.")] = 8,
                     versions: Annotated[int, typer.Option("--versions", min=1, help="Changed versions of each picture.")] = 8,
-                    crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, preset: Preset = Presets.fast, arch: Arch = Archs.scratch,
+                    crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, preset: Preset = None, arch: Arch = None,
                     size: Size = None,
                     gray: Gray = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
                     upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
@@ -661,13 +668,17 @@ def _chosen(given: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(given[name], "value", given[name]) for name in RECIPE if given.get(name) is not None}
 
 
-def _parameters(model: Model, balance: Balance | None, preset: Presets, arch: Archs, chosen: dict[str, Any],
+def _as_options(names: Iterable[str]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names)
+
+
+def _parameters(model: Model, balance: Balance | None, preset: Presets | None, arch: Archs | None, chosen: dict[str, Any],
                 trust_labels: bool = False) -> Any:
     if model == Model.cnn:
         from models.recipes import cnn_parameters
 
-        return cnn_parameters(preset.value, arch.value, {**chosen, "undersample": balance == Balance.undersample,
-                                                         "trust_labels": trust_labels})
+        return cnn_parameters((preset or Presets.fast).value, (arch or Archs.scratch).value,
+                              {**chosen, "undersample": balance == Balance.undersample, "trust_labels": trust_labels})
     from models.lgbm import LgbmParameters
 
     own = {name: value for name, value in chosen.items() if name in OF_LGBM}

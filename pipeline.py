@@ -15,7 +15,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
     artifacts/cnn.joblib, cnn.json             train --model cnn; cnn.oof.parquet likewise, empty where one network learned from a picture
     artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
-    artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from
+    artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from; in first_stack/ for --pseudo-label
     artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
     artifacts/stack.joined.parquet             train --pseudo-label: which pictures without labels joined; lgbm, cnn likewise
     artifacts/runs.jsonl                       train, experiment: a line per model trained, only appended to
@@ -74,6 +74,7 @@ if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one
     from models.stacking import Base
 
 BASES = ("lgbm", "cnn")  # of a stack
+FIRST_STACK = "first_stack"  # folder of the checkpoints of networks that judge pictures without labels
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
 SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
@@ -371,7 +372,7 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
     started = time.perf_counter()
     data = learning_data(workspace, DEFAULT_FOLDS if folds is None else folds, redraw)
     if plan.pseudo_label:
-        data = _with_pseudo_labels(workspace, plan, data)
+        data = _with_pseudo_labels(workspace, plan, data, resume)
     for name, parameters in (("lgbm", plan.lgbm), ("cnn", plan.cnn)):
         stale = _why_stale(workspace, data, name, None if plan.keep_bases else {**asdict(parameters), "refit": refit})
         if stale and plan.keep_bases:
@@ -412,8 +413,9 @@ def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict
     return ""
 
 
-def _with_pseudo_labels(workspace: Workspace, plan: StackPlan, data: LearningData) -> LearningData:
-    """A first stack judges the pictures without labels, fold by fold; the same data with what it said."""
+def _with_pseudo_labels(workspace: Workspace, plan: StackPlan, data: LearningData, resume: bool) -> LearningData:
+    """A first stack judges the pictures without labels, fold by fold; the same data with what it said. Its networks' checkpoints stay until the
+    last ones are saved."""
     from models.stacking import Base, taught_by_stack
 
     assert plan.pseudo_label
@@ -427,8 +429,7 @@ def _with_pseudo_labels(workspace: Workspace, plan: StackPlan, data: LearningDat
     data = replace(data, pictures=pictures_of(workspace, data.kept["sha256"]))  # the cache has grown
     asked = replace(data, unlabelled=Unlabelled(pictures_of(own, fresh["sha256"]), None, plan.pseudo_floor, plan.pseudo_cap))
     boosted = _train_lgbm(workspace, asked, plan.lgbm, False)[1]
-    network = _train_cnn(workspace, asked, plan.cnn, True, False, False)
-    _forget_checkpoints(workspace.artifacts)
+    network = _train_cnn(workspace, asked, plan.cnn, True, False, resume, FIRST_STACK)
     bases = [Base(name, trained.model, trained.proba) for name, trained in (("lgbm", boosted), ("cnn", network))]
     assert asked.unlabelled is not None
     said = [trained.unlabelled for trained in (boosted, network) if trained.unlabelled is not None]
@@ -512,11 +513,12 @@ def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParam
     return parameters, train_lgbm(data.examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
 
 
-def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool) -> Trained:
-    """The history goes into a CSV and a figure; the rest is told by the sidecar."""
+def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool,
+               place: str = "") -> Trained:
+    """The history goes into a CSV and a figure; the rest is told by the sidecar. ``place``: the folder of the checkpoints, in the artifacts'."""
     from models.cnn_training import Conduct, train_cnn
 
-    conduct = Conduct(workspace.artifacts, data_digest(data.kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
+    conduct = Conduct(workspace.artifacts / place, data_digest(data.kept), every_fold, refit, resume, workspace.jobs, workspace.notice)
     trained = train_cnn(data.examples, data.classes, parameters, workspace.settings, conduct)
     history = trained.told.pop("history")
     write_table(history.set_index("network"), workspace.artifacts / "cnn.history.csv")
@@ -528,6 +530,9 @@ def _forget_checkpoints(folder: Path) -> None:
     from models.cnn_training import forget_checkpoints
 
     forget_checkpoints(folder)
+    if (folder / FIRST_STACK).exists():
+        forget_checkpoints(folder / FIRST_STACK)
+        (folder / FIRST_STACK).rmdir()
 
 
 @alone

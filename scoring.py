@@ -32,7 +32,20 @@ from models.evaluation import calibration, confusion, metrics, report_text, top_
 from models.intervals import Judged, difference, interval, resampled
 from models.pictures import Pictures
 from models.slices import bands, slice_table
-from pipeline import PROBABILITY, Workspace, cleaning_card, extract_new, near_duplicates, pictures_of, predictions_file, read_decisions, read_manifest
+from pipeline import (
+    PROBABILITY,
+    Workspace,
+    cleaning_card,
+    columns_by_path,
+    copies_of,
+    extract_new,
+    joined_file,
+    near_duplicates,
+    pictures_of,
+    predictions_file,
+    read_decisions,
+    read_manifest,
+)
 from reports.errors import explained, write_errors
 from reports.evaluation import write_confusion, write_reliability, write_table
 from reports.figures import font_notice
@@ -256,11 +269,17 @@ def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -
     if first.classes != second.classes:
         raise ScratchworkError(f"--compare: {first.name} and {second.name} know other labels ({len(first.classes)} and {len(second.classes)}); "
                                "train both on the same folder")
-    if set(first.table.index) != set(second.table.index):
+    if sorted(first.table["sha256"]) != sorted(second.table["sha256"]):
         raise ScratchworkError(f"--compare: {first.name} ({len(first.table):,} pictures) and {second.name} ({len(second.table):,}) held out other "
                                "pictures; give --data DIR")
-    order = second.table.index.get_indexer(first.table.index)
-    second = replace(second, table=second.table.iloc[order].assign(group=first.table["group"]), proba=second.proba[order])
+    order = second.table.reset_index().drop_duplicates("sha256").set_index("sha256").index.get_indexer(first.table["sha256"])
+    others = second.table.drop_duplicates("sha256").iloc[order].set_axis(first.table.index)
+    relabelled = int((others["label"] != first.table["label"]).sum())
+    if relabelled:
+        workspace.notice(f"--compare: {relabelled:,} pictures have had another label since {second.name} was trained; both models are judged by the "
+                         f"labels of {first.name}")
+    proba = second.proba[~second.table["sha256"].duplicated().to_numpy()][order]
+    second = replace(second, table=others.assign(label=first.table["label"], group=first.table["group"]), proba=proba)
     one, two = first.judged(first.known), second.judged(first.known)
     told = difference(one, two, len(first.classes), workspace.seed)
     only = [int(((a.codes == a.chosen) & (b.codes != b.chosen)).sum()) for a, b in ((one, two), (two, one))]
@@ -416,7 +435,9 @@ def learned_from(model_file: Path, card: dict[str, Any], digests: pd.Series) -> 
     seen = pd.read_parquet(file, columns=["sha256", "fold"])
     if not card.get("refit"):
         seen = seen[seen["fold"] != TEST]
-    return int(digests.isin(seen["sha256"]).sum())
+    joined = joined_file(model_file)
+    more = pd.read_parquet(joined)["sha256"].tolist() if joined.exists() else []
+    return int(digests.isin([*seen["sha256"], *more]).sum())
 
 
 def last_trained(artifacts: Path) -> Path:

@@ -26,7 +26,7 @@ from joblib.externals.loky import get_reusable_executor
 from cleaning.balance import undersampled_rows
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
-from features.processes import in_processes
+from features.processes import in_processes, one_thread
 from models.cnn import CnnClassifier
 from models.decision import Decision, decided_by_others
 from models.doubt import doubted_labels
@@ -36,7 +36,7 @@ from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
 from models.pictures import Examples
 from models.recipes import CnnParameters
-from models.tensors import chosen_device
+from models.tensors import chosen_device, chosen_precision
 from models.trained import Trained
 
 MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
@@ -46,7 +46,7 @@ FEWEST_FOLDS_TO_SHARE = 4  # what is left for the start of a pair is half of the
 @dataclass(frozen=True)
 class Conduct:
     """How a training runs, beside what it learns: ``every_fold`` a network per fold; ``refit`` as many once more on everything;
-    checkpoints in ``folder``; ``digest`` of the data; ``jobs``: networks at once on a CPU, or threads of one; ``tell`` hears lines for people."""
+    checkpoints in ``folder``; ``digest`` of the data; ``jobs``: networks at once on a CPU; ``tell`` hears lines for people."""
 
     folder: Path
     digest: str
@@ -63,24 +63,24 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     pictures, codes, fold = examples.pictures, examples.codes, examples.fold
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
-    with threads(conduct.jobs):
-        fitted = _of_folds(examples, len(classes), watched_folds, p, conduct, device.type)
-        members = [one.member for one in fitted]
-        raw = np.full((len(codes), len(classes)), np.nan)
-        for k, member in zip(watched_folds, members, strict=True):
-            raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
-        raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
-        part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
-        decision, proba, chosen = decided_by_others(raw, codes, fold, part)
-        judged = np.isin(fold, watched_folds)
-        calibrated = calibration_figures(raw[judged], proba[judged], codes[judged])
-        doubted = np.zeros(len(codes), bool)
-        said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
-        model = CnnClassifier(replace(p, device="auto"), settings)
-        if conduct.refit and not p.trust_labels:
-            doubted = doubted_labels(examples, proba, np.ones(len(codes), bool))
-        last = _refitted(examples, proba, ~doubted, p, fitted, conduct) if conduct.refit else fitted
-        members = [one.member for one in last]
+    conduct = replace(conduct, digest=f"{conduct.digest} {settings.fingerprint()} {device.type} {chosen_precision(p.precision, device)}")
+    fitted = _of_folds(examples, len(classes), watched_folds, p, conduct, device.type)
+    members = [one.member for one in fitted]
+    raw = np.full((len(codes), len(classes)), np.nan)
+    for k, member in zip(watched_folds, members, strict=True):
+        raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
+    raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
+    part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
+    decision, proba, chosen = decided_by_others(raw, codes, fold, part)
+    judged = np.isin(fold, watched_folds)
+    calibrated = calibration_figures(raw[judged], proba[judged], codes[judged])
+    doubted = np.zeros(len(codes), bool)
+    said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
+    model = CnnClassifier(replace(p, device="auto"), settings)
+    if conduct.refit and not p.trust_labels:
+        doubted = doubted_labels(examples, proba, np.ones(len(codes), bool))
+    last = _refitted(examples, proba, ~doubted, p, fitted, conduct) if conduct.refit else fitted
+    members = [one.member for one in last]
     predicted = np.array([*classes, ""], dtype=object)[chosen]
     return Trained(model.adopt(classes, members, decision), proba, predicted,
                    {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
@@ -106,7 +106,7 @@ def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParamet
 
 
 def _of_folds(examples: Examples, n_classes: int, folds: list[int], p: CnnParameters, conduct: Conduct, device: str) -> list[Finished]:
-    """A network per fold, watched on it; in pairs that begin together where `shares_starts`."""
+    """A network per fold, watched on it; in pairs that begin together where `shares_starts`, else each as long as both parts of that."""
     fold, count = examples.fold, len(folds)
 
     def alone(i: int, p: CnnParameters, start: Finished | None = None) -> tuple:
@@ -119,15 +119,19 @@ def _of_folds(examples: Examples, n_classes: int, folds: list[int], p: CnnParame
                 f"start of {i + 1} and {j + 1}")
 
     if not shares_starts(p, count):
-        return _several([alone(i, p) for i in range(count)], device)
+        whole = replace(p, epochs=p.epochs + p.fold_epochs)
+        return [one for (one,) in _several([[alone(i, whole)] for i in range(count)], device, by_itself=count == 1)]
     done: dict[int, Finished] = {}
-    pairs, ready = pairs_of(count), list[tuple[int, Finished]]()
+    pairs, ready, own = pairs_of(count), list[tuple[int, Finished]](), replace(p, epochs=p.fold_epochs)
     at_once = _at_once(examples, p, conduct, count)
     while pairs or ready:  # whoever may go on does so beside the next starts
         now, pairs = pairs[:at_once], pairs[at_once:]
-        ended = _several([together(*pair) for pair in now] + [alone(i, replace(p, epochs=p.fold_epochs), start) for i, start in ready], device)
-        done |= {i: _with_start(start, one) for (i, start), one in zip(ready, ended[len(now):], strict=True)}
-        ready = [(i, start) for pair, start in zip(now, ended, strict=False) for i in pair if i >= pair[0]]  # a first one has its own start already
+        # a start of one network only, begun beside others that go on, is gone on from at once: they would all wait for it
+        rows = [[together(*pair), *([alone(pair[0], own)] if ready and pair[0] > pair[1] else [])] for pair in now]
+        ended = _several(rows + [[alone(i, own, start)] for i, start in ready], device)
+        done |= {i: _with_start(start, one) for (i, start), (one,) in zip(ready, ended[len(now):], strict=True)}
+        done |= {pair[0]: _with_start(*row) for pair, row in zip(now, ended, strict=False) if len(row) == 2}
+        ready = [(i, row[0]) for pair, row in zip(now, ended, strict=False) for i in pair if i >= pair[0] and i not in done]
     return [done[i] for i in range(count)]
 
 
@@ -180,7 +184,8 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
     if not p.has_kernel_head:
         return Member(fitted.state, None)
     stages = stages_of_state(fitted.state, p, task.n_classes, task.learn, p.device)
-    return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
+    with one_thread():  # the same sums wherever the network was trained
+        return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
 
 
 def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
@@ -189,7 +194,7 @@ def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnPa
     networks said that had not seen the picture. With ``p.refit_epochs`` each goes on from one of the ``fitted``, of as many starts as there are."""
     nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
     shared = shares_starts(p, len(fitted))
-    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs * shared)
+    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs)
     if shared:
         fitted = [*fitted[::2], *fitted[1::2]]
     soft = None
@@ -197,24 +202,34 @@ def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnPa
         labels = np.eye(n_classes)[examples.codes]
         soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
     count = p.refits or len(fitted)
-    return _several([(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft,
-                      fitted[i % len(fitted)].member.state if p.refit_epochs else None) for i in range(count)], chosen_device(p.device).type)
+    rows: list[list[tuple]] = [[(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft,
+                                 fitted[i % len(fitted)].member.state if p.refit_epochs else None)] for i in range(count)]
+    return [one for (one,) in _several(rows, chosen_device(p.device).type, by_itself=count == 1)]
 
 
-def _several(tasks: list[tuple], device: str) -> list[Finished]:
-    """`_fitted` of each task. On a CPU several networks are trained by one thread each, as many at once as there are jobs and memory for: that is
-    half as fast again as one network by all threads, and the weights do not depend on the number of jobs."""
-    examples, p, conduct = tasks[0][0], tasks[0][4], tasks[0][6]
-    if len(tasks) == 1 or device != "cpu":
-        return [_fitted(*task) for task in tasks]
-    at_once = _at_once(examples, p, conduct, len(tasks))
+def _several(rows: list[list[tuple]], device: str, by_itself: bool = False) -> list[list[Finished]]:
+    """`_fitted_in_a_row` of each row of tasks. On a CPU networks are trained by one thread each, as many at once as there are jobs and memory for:
+    that is half as fast again as one network by all threads. One ``by_itself`` is trained by as many threads as torch takes. The weights do not
+    depend on the number of jobs."""
+    examples, p, conduct = rows[0][0][0], rows[0][0][4], rows[0][0][6]
+    if by_itself or device != "cpu":
+        return [_fitted_in_a_row(row) for row in rows]
+    at_once = _at_once(examples, p, conduct, len(rows))
     if at_once == 1:
         with threads(1):
-            return [_fitted(*task) for task in tasks]
+            return [_fitted_in_a_row(row) for row in rows]
     get_reusable_executor().shutdown()  # processes that did smaller work before count as leaking memory once they have loaded torch
-    fitted = list(in_processes(_fitted_beside, [(os.getpid(), *task) for task in tasks], at_once))
+    fitted = list(in_processes(_fitted_beside, [(os.getpid(), row) for row in rows], at_once))
     get_reusable_executor().shutdown()  # they hold what whoever comes next may need
     return fitted
+
+
+def _fitted_in_a_row(tasks: list[tuple]) -> list[Finished]:
+    """`_fitted` of each task; the second goes on from where the first ended."""
+    done: list[Finished] = []
+    for task in tasks:
+        done.append(_fitted(*(*task[:-1], done[-1].member.state) if done else task))
+    return done
 
 
 def _at_once(examples: Examples, p: CnnParameters, conduct: Conduct, networks: int) -> int:
@@ -222,18 +237,18 @@ def _at_once(examples: Examples, p: CnnParameters, conduct: Conduct, networks: i
     return max(1, min(conduct.jobs or joblib.cpu_count(only_physical_cores=True), networks, MOST_BYTES // network_bytes))
 
 
-def _fitted_beside(parent: int, *task: Any) -> Finished:
-    """`_fitted` in a process of its own, which ends with its parent: nobody else may write its checkpoints."""
-    conduct: Conduct = task[6]
+def _fitted_beside(parent: int, tasks: list[tuple]) -> list[Finished]:
+    """`_fitted_in_a_row` in a process of its own, which ends with its parent: nobody else may write its checkpoints."""
+    conduct: Conduct = tasks[0][6]
 
     def tell(line: str) -> None:
         if os.getppid() != parent:
             os._exit(1)  # an exception would end this network, and the next one would be begun
         conduct.tell(line)
 
-    own = [replace(conduct, tell=tell) if argument is conduct else argument for argument in task]
+    heard = replace(conduct, tell=tell)
     with threads(1):
-        return _fitted(*own)
+        return _fitted_in_a_row([tuple(heard if argument is conduct else argument for argument in task) for task in tasks])
 
 
 def forget_checkpoints(folder: Path) -> None:

@@ -5,7 +5,6 @@ through the same steps as one that was never interrupted. The state of everythin
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,7 +115,7 @@ class Training:
         """For a checkpoint."""
         return {"key": key, "network": self.network.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(), "best": self.best, "best_epoch": self.best_epoch, "steps": self.steps,
-                "history": [epoch.__dict__ for epoch in self.history]}
+                "parts": self.parts, "history": [epoch.__dict__ for epoch in self.history]}
 
     def restore(self, content: dict[str, Any]) -> None:
         """From a checkpoint."""
@@ -124,7 +123,7 @@ class Training:
         self.optimizer.load_state_dict(content["optimizer"])
         self.scaler.load_state_dict(content["scaler"])
         self.average = {name: value.to(self.device) for name, value in content["average"].items()}
-        self.best, self.best_epoch, self.steps = content["best"], content["best_epoch"], content["steps"]
+        self.best, self.best_epoch, self.steps, self.parts = content["best"], content["best_epoch"], content["steps"], content["parts"]
         self.history = [Epoch(**epoch) for epoch in content["history"]]
 
     def pictures_of(self, size_px: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -215,8 +214,9 @@ def _one_epoch(t: Training, forward: Forward, watched: torch.Tensor, notice: Cal
     loss, rate = _learn(t, forward, notice)
     pictures_per_s = len(t.task.codes) / (time.perf_counter() - learning)
     figures = _watch(t, watched)
+    before = max((e.score(t.p.watch) for e in t.history), default=-math.inf)
     t.history.append(Epoch(number + 1, loss, *figures, rate, size_px, pictures_per_s, time.perf_counter() - started))
-    if (t.p.patience or t.p.keep_best) and len(watched) and t.history[-1].score(t.p.watch) >= max(e.score(t.p.watch) for e in t.history):
+    if (t.p.patience or t.p.keep_best) and len(watched) and t.history[-1].score(t.p.watch) > before:
         t.best = {name: value.detach().cpu().clone() for name, value in t.weights().items()}
         t.best_epoch = number + 1
 
@@ -350,8 +350,6 @@ def _seed_of(seed: int, number: int) -> int:
 def _repeatable(wanted: bool) -> Iterator[None]:
     """Deterministic algorithms only, or whatever is fastest."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    if wanted:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses
     torch.use_deterministic_algorithms(wanted)
     torch.backends.cudnn.benchmark = not wanted
     try:

@@ -1,9 +1,10 @@
 """From pictures to log-probabilities by finished networks, in float32, so that a CPU and a GPU say the same."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import joblib
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from features.errors import ScratchworkError
 from features.processes import one_thread
 from models.augment import affine_maps, moved
 from models.kernel_head import Member
@@ -21,6 +23,7 @@ from models.tensors import border_colors, chosen_device, sized_tiles
 from models.trained import Progress
 
 BATCH = {"cpu": 64, "cuda": 256}  # pictures at once; a processor's caches hold the maps of no more (docs/lab-notes.md)
+R = TypeVar("R")
 FEW = 8  # pictures that are through at once, so that nobody minds the other cores
 
 
@@ -73,6 +76,23 @@ def stages_of_state(state: dict[str, np.ndarray], p: CnnParameters, n_classes: i
 
 def seen(network: Scaled, x: torch.Tensor, p: CnnParameters, wants_stages: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     """(n, C, S, S) uint8 → (n, n_classes) float64 log-probabilities, and what each stage found, both means over `views_of`."""
+    found = _in_halves(lambda part: _seen(network, part, p, wants_stages), x)
+    return np.concatenate([z for z, _ in found]), [np.concatenate(stage) for stage in zip(*(stages for _, stages in found), strict=True)]
+
+
+def _in_halves(look: Callable[[torch.Tensor], R], x: torch.Tensor) -> list[R]:
+    """What ``look`` makes of the pictures, of half of them at a time where the GPU's memory holds no more, and so on."""
+    try:
+        return [look(x)]
+    except torch.OutOfMemoryError as error:
+        if len(x) < 2:
+            raise ScratchworkError(f"the GPU's memory does not hold a picture of {x.shape[-1]} px; give a smaller --size or --width, or --device "
+                                   "cpu") from error
+    torch.cuda.empty_cache()  # outside of the handler, which keeps what was computed so far alive
+    return [part for half in x.chunk(2) for part in _in_halves(look, half)]
+
+
+def _seen(network: Scaled, x: torch.Tensor, p: CnnParameters, wants_stages: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     network.eval()
     z: list[torch.Tensor] = []
     stages: list[list[torch.Tensor]] = []
@@ -106,10 +126,9 @@ def views_of(x: torch.Tensor, p: CnnParameters) -> Iterator[torch.Tensor]:
 def log_proba(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype = torch.float32) -> np.ndarray:
     """(n, C, S, S) uint8 → (n, n_classes) float64, of the pictures as they are: for a look during training."""
     network.eval()
-    parts = []
     with torch.inference_mode(), exact_products(x.device), torch.autocast(x.device.type, precision, enabled=precision != torch.float32):
-        for batch in x.split(BATCH[x.device.type]):
-            parts.append(torch.log_softmax(network(as_input(batch)).float(), 1).double().cpu())
+        parts = [part for batch in x.split(BATCH[x.device.type])
+                 for part in _in_halves(lambda few: torch.log_softmax(network(as_input(few)).float(), 1).double().cpu(), batch)]
     return torch.cat(parts).numpy()
 
 

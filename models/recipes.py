@@ -152,5 +152,7 @@ def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str
     if "epochs" in own:  # who wants few does not want more afterwards
         base |= {name: min(base[name], own["epochs"]) for name in ("fold_epochs", "refit_epochs") if name in base}
     optimizer = own.get("optimizer", base.get("optimizer"))
+    if arch != "scratch" and optimizer != base.get("optimizer"):  # what was published with one optimizer is nothing for another
+        base = {name: value for name, value in base.items() if name not in ("learning_rate", "weight_decay", "decay")}
     rate = {"learning_rate": RATES[optimizer]} if optimizer in RATES else {}
     return CnnParameters(**{**rate, **base, **own, "arch": arch, "augmentation": augmentation})

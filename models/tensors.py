@@ -1,5 +1,7 @@
 """Tiles as tensors on a device: all pictures of a training in one uint8 tensor, no loader, no worker processes."""
 
+import os
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from models.augment import luma
 from models.pictures import Pictures
 
 CHUNK = 512  # tiles that are reduced at once
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before the first product on a GPU, or deterministic mode is refused for good
 
 
 def chosen_device(name: str) -> torch.device:
@@ -31,9 +34,16 @@ def chosen_precision(name: str, device: torch.device) -> torch.dtype:
 
 def sized_tiles(pictures: Pictures, size_px: int, gray: bool, device: torch.device) -> torch.Tensor:
     """(n, C, size_px, size_px) uint8 on ``device``; averaged over the pixels that become one. C is 1 with ``gray``, else 3."""
-    chunks = [pictures.rows[i:i + CHUNK] for i in range(0, len(pictures.rows), CHUNK)]
-    parts = [_sized(torch.from_numpy(np.ascontiguousarray(pictures.tiles[rows])).to(device), size_px, gray) for rows in chunks]
-    return torch.cat(parts) if parts else torch.empty((0, 1 if gray else 3, size_px, size_px), dtype=torch.uint8, device=device)
+    n, channels = len(pictures.rows), 1 if gray else 3
+    try:
+        x = torch.empty((n, channels, size_px, size_px), dtype=torch.uint8, device=device)
+        for i in range(0, n, CHUNK):
+            tiles = torch.from_numpy(np.ascontiguousarray(pictures.tiles[pictures.rows[i:i + CHUNK]]))
+            x[i:i + CHUNK] = _sized(tiles.to(device), size_px, gray)
+    except torch.OutOfMemoryError as error:
+        raise ScratchworkError(f"the GPU's memory does not hold {n:,} pictures of {size_px} px ({n * channels * size_px**2 / 2**30:.1f} GiB); give a "
+                               "smaller --size, or --device cpu") from error
+    return x
 
 
 def border_colors(x: torch.Tensor) -> torch.Tensor:

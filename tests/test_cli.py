@@ -537,6 +537,34 @@ def test_pictures_without_labels_join_training(data: Path, tmp_path: Path) -> No
     assert "none of its 16 files is a readable picture that is not in" in refused.stderr
 
 
+def test_a_killed_training_with_pseudo_labels_is_resumed(data: Path, tmp_path: Path) -> None:
+    """Killed in its second half, it goes on with the networks of the first, and of the second as far as they were; what joined is remembered, so
+    that scores on it are said to flatter; no checkpoint is left."""
+    rng = np.random.default_rng(5)
+    for number in range(6):
+        write_drawing(tmp_path / "loose" / "disc" / f"{number}.png", "disc", rng)
+    arguments = ("train", "--model", "stack", *NETWORK[3:], "--epochs", 3, "--data", data, "--pseudo-label", tmp_path / "loose", "--pseudo-floor", 0)
+    process = subprocess.Popen([sys.executable, str(ROOT / "cli.py"), *map(str, arguments)], cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    second = False
+    for line in process.stderr:
+        second |= "join training" in line
+        if second and "epoch 2/3" in line:
+            process.kill()
+    process.communicate(timeout=60)
+    resumed = run(*arguments, "--resume", folder=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    first, rest = resumed.stderr.split("join training")
+    assert first.count("going on after epoch 3") == int(NETWORK[NETWORK.index("--folds") + 1])
+    assert "epoch 1/3" not in first
+    assert "going on after epoch" in rest
+    assert "would have gone on from it" not in resumed.stderr
+    assert not list((tmp_path / "artifacts").rglob("*.checkpoint"))
+    scored = run("evaluate", "--data", tmp_path / "loose", folder=tmp_path)
+    assert re.search(r"[1-9] of the 6 pictures were in this model's training part: the figures are flattered", scored.stderr)
+
+
 def test_a_killed_training_is_resumed(data: Path, tmp_path: Path) -> None:
     """After kill -9 in the middle, --resume goes on from the last whole epoch and ends with the probabilities of a run that was left alone."""
     arguments = (*NETWORK, "--data", data, "--epochs", 12)

@@ -24,7 +24,7 @@ from models.cnn import CnnClassifier
 from models.cnn_training import Conduct, forget_checkpoints, train_cnn
 from models.decision import Decision
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
-from models.inference import log_proba_of_members, state_of
+from models.inference import log_proba_of_members, state_of, threads
 from models.kernel_head import Member
 from models.networks import make_network
 from models.pictures import Examples, Pictures, Unlabelled
@@ -176,6 +176,34 @@ def test_short_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
         fit_network(task_of(16), SMALL)
 
 
+def test_memory_that_is_short_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run begins with the parts that the one before it came to: an attempt at the whole batch would move the norms' averages again."""
+    real, asked = fitting.loss_of, list[int]()
+
+    def tight(logits: torch.Tensor, *rest: Any) -> torch.Tensor:
+        asked.append(len(logits))
+        if len(logits) > 4:
+            raise torch.OutOfMemoryError("no memory")
+        return real(logits, *rest)
+
+    monkeypatch.setattr(fitting, "loss_of", tight)
+    p = replace(SMALL, deterministic=True)
+    whole = fit_network(task_of(16), p)
+    with pytest.raises(Stop):
+        fit_network(task_of(16), p, Checkpoint(tmp_path / "c", "key", False), _stop_after(1))
+    asked.clear()
+    resumed = fit_network(task_of(16), p, Checkpoint(tmp_path / "c", "key", True))
+    assert max(asked) == 4
+    assert same(whole.state, resumed.state)
+
+
+def test_an_equal_epoch_is_not_a_better_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the watched figure stays what it is, patience runs out, and the first of the equal epochs is kept."""
+    monkeypatch.setattr(fitting, "_watch", lambda *_: (1.0, 1.0, 0.1))
+    fitted = fit_network(task_of(8), replace(SMALL, epochs=9, patience=2, progressive=False))
+    assert (len(fitted.history), fitted.best) == (3, 1)
+
+
 def test_a_device_that_is_not_there_is_named() -> None:
     """--device cuda on a machine without one."""
     if torch.cuda.is_available():
@@ -308,9 +336,9 @@ def test_a_network_ends_with_the_program_that_wants_it(tmp_path: Path) -> None:
     examples = Examples(pictures, codes, np.arange(30), np.zeros(30, int), np.zeros(30, bool))
     conduct = Conduct(tmp_path, "digest", True, False, False, 1, print)
     gone = 0  # nobody's number
-    tasks = [(examples, 2, np.arange(30) < 20, np.arange(30) >= 20, SMALL, number, conduct, 0, "network") for number in range(2)]
+    tasks = [[(examples, 2, np.arange(30) < 20, np.arange(30) >= 20, SMALL, number, conduct, 0, "network")] for number in range(2)]
     with pytest.raises(TerminatedWorkerError):  # an exception would leave a process that begins the next network
-        joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, *task) for task in tasks)
+        joblib.Parallel(2, batch_size=1)(joblib.delayed(cnn_training._fitted_beside)(gone, row) for row in tasks)
 
 
 def test_a_refit_may_be_of_fewer_networks(tmp_path: Path) -> None:
@@ -391,12 +419,14 @@ def test_folds_begin_in_pairs_and_are_never_learned_from(tmp_path: Path, monkeyp
 
 
 def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
-    """One by one, two and three at once: the same probabilities and the same refitted weights."""
-    p = replace(SMALL, fold_epochs=1, deterministic=True, refits=3, refit_epochs=1)
-    found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p)[0] for jobs in (1, 2, 3)]
-    for one in found[1:]:
-        assert np.array_equal(found[0].proba, one.proba)
-        assert all(same(a.state, b.state) for a, b in zip(found[0].model.members_, one.model.members_, strict=True))
+    """One by one and two at once: the same probabilities and the same refitted weights, of five folds, too, one of which has a start of its
+    own; at a size at which sums by two threads are not those by one."""
+    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1)
+    fold = np.arange(30) // 2 % 5
+    with threads(2):  # what torch would take by itself on two cores
+        found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p, fold=fold)[0] for jobs in (1, 2)]
+    assert np.array_equal(found[0].proba, found[1].proba)
+    assert all(same(a.state, b.state) for a, b in zip(found[0].model.members_, found[1].model.members_, strict=True))
 
 
 def test_pairs_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
@@ -410,15 +440,16 @@ def test_pairs_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
     conduct = Conduct(tmp_path, "digest", True, False, True, 1, lines.append)
     rest = train_cnn(Examples(pictures, codes, np.arange(30), fold, np.zeros(30, bool)), ["L0", "L1"], p, ExtractionSettings(), conduct)
     assert [line.split("  ")[0] for line in lines if "  epoch" in line] == [
-        "network 2 of 5", *["start of 5 and 1"] * 3, *(f"network {i} of 5" for i in (3, 4, 5))]
+        "network 2 of 5", *["start of 5 and 1"] * 3, *(f"network {i} of 5" for i in (5, 3, 4))]
     assert sum("going on after epoch" in line for line in lines) == 3
     assert all(same(a.state, b.state) for a, b in zip(whole.model.members_, rest.model.members_, strict=True))
 
 
 def test_few_folds_share_no_start(tmp_path: Path) -> None:
-    """Of three folds a pair would leave one to learn from: each network is trained by itself, as without."""
+    """Of three folds a pair would leave one to learn from: each network is trained by itself, as long as both parts together."""
     fold = np.arange(30) // 2 % 3
-    found = [train_small(tmp_path, every_fold=True, fold=fold, p=replace(SMALL, fold_epochs=epochs))[0] for epochs in (0, 2)]
+    whole, parts = replace(SMALL, epochs=SMALL.epochs + 2), replace(SMALL, fold_epochs=2)
+    found = [train_small(tmp_path, every_fold=True, fold=fold, p=p)[0] for p in (whole, parts)]
     assert np.array_equal(found[0].proba, found[1].proba)
 
 

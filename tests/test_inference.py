@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from features.errors import ScratchworkError
 from models import inference
 from models.inference import log_proba_of_members, stages_of_state, state_of
 from models.kernel_head import KernelHead, Member
@@ -70,3 +71,24 @@ def test_an_interruption_drops_what_has_not_begun(members: list[Member], monkeyp
     with pytest.raises(KeyboardInterrupt):
         log_proba_of_members(headless, SMALL, CLASSES, noise(30 * 64), jobs=2, progress=stop)
     assert len(begun) < 30
+
+
+def test_a_batch_that_memory_does_not_hold_is_seen_in_halves(members: list[Member], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same probabilities, of stages and while training too; a picture that is too much by itself is said to be."""
+    real, limit = inference.as_input, 10
+    whole = log_proba_of_members(members, SMALL, CLASSES, noise(33))
+    network = inference.networks_of(members[:1], SMALL, CLASSES)[0]
+    x = torch.from_numpy(noise(33).tiles).permute(0, 3, 1, 2)[:, :, ::4, ::4].contiguous()
+    watched = inference.log_proba(network, x)
+
+    def tight(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > limit:
+            raise torch.OutOfMemoryError("no memory")
+        return real(x)
+
+    monkeypatch.setattr(inference, "as_input", tight)
+    np.testing.assert_allclose(log_proba_of_members(members, SMALL, CLASSES, noise(33)), whole, atol=1e-5)
+    np.testing.assert_allclose(inference.log_proba(network, x), watched, atol=1e-5)
+    limit = 0
+    with pytest.raises(ScratchworkError, match="does not hold a picture of 32 px"):
+        log_proba_of_members(members, SMALL, CLASSES, noise(3))

@@ -109,10 +109,12 @@ def test_a_loaded_state_goes_on_as_the_one_that_was_kept() -> None:
 
 
 def test_the_rate_follows_the_optimizer() -> None:
-    """Unless one is given, or the architecture was published with one."""
+    """Unless one is given; an architecture's own rate is its own optimizer's."""
     assert [cnn_parameters(chosen=chosen).learning_rate for chosen in ({}, {"optimizer": "adamw"}, {"optimizer": "adamw", "learning_rate": 1e-2})] \
         == [4e-3, 2e-3, 1e-2]
-    assert cnn_parameters(arch="camp", chosen={"optimizer": "adamw"}).learning_rate == 1e-3
+    for arch, optimizer, rate in [("camp", {}, 1e-3), ("vgg16", {}, 1e-2), ("vgg16", {"optimizer": "adamw"}, 2e-3),
+                                  ("resnet50", {"optimizer": "muon"}, 4e-3), ("vgg16", {"optimizer": "adamw", "learning_rate": 1e-4}, 1e-4)]:
+        assert cnn_parameters(arch=arch, chosen=optimizer).learning_rate == rate
 
 
 def squared(weights: list[torch.Tensor]) -> torch.Tensor:
