@@ -193,6 +193,11 @@ def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
     overrides = _overrides(workspace, manifest)
     decisions = decide(manifest, found, None, overrides, settings)
     manifest = _grouped(manifest, found, settings)
+    if settings.groups:
+        loose = int((_own_groups(found.index, settings) == "").sum())
+        if loose:
+            workspace.notice(f"--groups: {loose:,} of {len(found):,} pictures have no group in {settings.groups}; each is grouped with its copies "
+                             "only")
     if "labels" in settings.checks:
         _write_decisions(workspace, manifest, decisions, settings)
         oof, manifest = _out_of_fold(workspace, manifest, decisions)

@@ -208,6 +208,7 @@ def _models(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFram
         found.append(ModelFacts(file.stem, card, {part.name: part for part in parts}))
         notes += [Note("flattered", {"model": file.stem, "data": part.data, "n": part.learned, "of": len(part.table)})
                   for part in parts if part.learned]
+        notes += [Note("strange", {"model": file.stem, "data": part.data, "n": part.strange}) for part in parts if part.strange]
         if card.get("refit"):
             notes.append(Note("refitted", {"model": file.stem}))
         if present and card.get("data_digest") != present:
@@ -230,7 +231,7 @@ def _parts(workspace: Workspace, file: Path, card: dict[str, Any], manifest: pd.
         known = table[table["label"].isin(card["classes"])]
         if len(known):
             yield replace(_part(PARTS[2], known, card["classes"], workspace.seed), data=folder, learned=learned_from(file, card, known["sha256"]),
-                          together=together)
+                          together=together, strange=len(table) - len(known))
 
 
 def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str, bool] | None:

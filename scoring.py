@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cleaning.decisions import CleaningSettings
+from cleaning.decisions import MAX_PHOTO_SHARE, CleaningSettings
 from cleaning.folds import TEST
-from cleaning.photos import photo_scores
+from cleaning.photos import photo_scores, scores_beside
 from features.errors import ScratchworkError
 from features.extract import Request, extract
 from features.families import feature_names
@@ -31,7 +31,7 @@ from models.errors import error_table, neighbours
 from models.evaluation import calibration, confusion, metrics, report_text, top_confusions
 from models.intervals import Judged, difference, interval, resampled
 from models.pictures import Pictures
-from models.slices import bands, slice_table
+from models.slices import FEWEST, bands, slice_table
 from pipeline import (
     PROBABILITY,
     Workspace,
@@ -123,19 +123,25 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     settings = settings or EvaluationSettings()
     found = _predictions(workspace, model_file, folder, settings)
     table, proba, classes, known = found.table, found.proba, found.classes, found.known
-    for label, n in table.loc[~known, "label"].value_counts().items():
+    strange = {str(label): int(n) for label, n in table.loc[~known, "label"].value_counts().items()}
+    if not known.any():
+        told = ", ".join(repr(label) if label else "none" for label in strange)
+        raise ScratchworkError(f"no picture of {folder} has a label that the model knows (found: {told}), so that there is nothing to score; python "
+                               f"cli.py predict {folder} says what the pictures are")
+    for label, n in strange.items():
         what = f"label {label!r}, which the model does not know" if label else "no label (not in a sub-folder)"
         workspace.notice(f"{n:,} picture{'s' if n > 1 else ''} with {what}: in the CSV, not in the figures")
     truth, predicted = table.loc[known, "label"].to_numpy(object), table.loc[known, "predicted"].to_numpy(object)
     scored = metrics(truth, predicted, proba[known], classes)
     judged = found.judged(known)
     error, reliability = calibration(proba[known].argmax(axis=1) == judged.codes, proba[known].max(axis=1))
-    scored |= {"intervals": intervals_of(judged, classes, workspace.seed), "calibration_error": error,
+    scored |= {"intervals": intervals_of(judged, classes, workspace.seed), "calibration_error": error, "unknown_labels": strange,
                "top_confusions": top_confusions(truth, predicted)}
     missing = [label for label in classes if scored["per_class"][label]["support"] == 0]
     if missing:
-        workspace.notice(f"no picture has the label {', '.join(map(repr, missing))}: macro-F1 is of the labels that were met (of all "
-                         f"{len(classes)}, the others counted as 0, it is {scored['macro_f1_of_all_classes']:.4f})")
+        workspace.notice(f"no picture has the label {', '.join(map(repr, missing))} (no support): macro-F1 is of the labels that pictures have or "
+                         f"the model gave; of those that pictures have it is {scored['macro_f1_of_present_classes']:.4f}, of all {len(classes)}, the "
+                         f"others counted as 0, {scored['macro_f1_of_all_classes']:.4f}")
     if font_notice(classes):
         workspace.notice(font_notice(classes))
     slices = slice_table(found.attributes[known].reset_index(drop=True), judged, len(classes), workspace.seed)
@@ -152,7 +158,11 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
     trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
-    comparison = _comparison(workspace, found, _predictions(workspace, settings.compare, folder, settings)) if settings.compare else ""
+    comparison = ""
+    if settings.compare:
+        other = _predictions(workspace, settings.compare, folder, settings)
+        names = (found.name, other.name) if found.name != other.name else (f"{model_file}, {found.name}", f"{settings.compare}, {other.name}")
+        comparison = _comparison(workspace, replace(found, name=names[0]), replace(other, name=names[1]))
     if settings.errors:
         files += _explained_errors(workspace, model_file, found, folder, settings.together)
     return Evaluation(scored, report_text(truth, predicted, classes), files, slices, table[known].assign(loss=judged.loss)[JUDGED_COLUMNS],
@@ -163,9 +173,10 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
     found = (_held_out_predictions(workspace, model_file) if folder is None
              else _folder_predictions(workspace, model_file, folder, settings.average_groups))
     if settings.slice_by:
-        found = replace(found, attributes=found.attributes.join(_own_columns(found.table.index, settings.slice_by)))
+        found = replace(found, attributes=found.attributes.join(_own_columns(workspace, found.table.index, settings.slice_by)))
     if settings.average_groups:
-        mean = pd.DataFrame(np.log(found.proba)).groupby(found.table["group"].to_numpy()).transform("mean").to_numpy()
+        copies = found.table["group"] if folder is not None else _copies_held_out(workspace, found.table)
+        mean = pd.DataFrame(np.log(found.proba)).groupby(copies.to_numpy()).transform("mean").to_numpy()
         found = replace(found, proba=np.exp(log_softmax(mean)))
     if settings.together:
         workspace.notice("--together: labels are decided for the macro-F1 of just these pictures; a picture by itself may get another")
@@ -175,17 +186,21 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
     return found
 
 
-def _own_columns(paths: pd.Index, file: Path) -> pd.DataFrame:
-    """The user's columns of ``file``, as text, for these paths."""
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise ScratchworkError(f"--slice-by {file} cannot be read: {error}") from error
-    if "path" not in table or len(table.columns) < 2:
-        raise ScratchworkError(f"--slice-by {file} needs the column path and at least one more; it has {', '.join(table.columns)}")
-    own = table.drop_duplicates("path", keep="last").set_index("path").reindex(paths).fillna("")
-    if not (own != "").any(axis=None):
-        raise ScratchworkError(f"no path of --slice-by {file} is one of the evaluated pictures'; paths look like {paths[0]}")
+def _own_columns(workspace: Workspace, paths: pd.Index, file: Path) -> pd.DataFrame:
+    """The user's columns of ``file`` for these paths, as text; numbers of many values in bands."""
+    own = columns_by_path(paths, file, "--slice-by")
+    unknown = int((own == "").all(axis=1).sum())
+    if unknown:
+        workspace.notice(f"--slice-by: {unknown:,} of {len(own):,} pictures have no value in {file}")
+    for name in own:
+        numbers = pd.to_numeric(own[name].where(own[name] != ""), errors="coerce")
+        if numbers.nunique() > FEWEST and (numbers.notna() == (own[name] != "")).all():
+            own[name] = bands(numbers)
+        counts = own[name][own[name] != ""].value_counts()
+        few = int((counts < FEWEST).sum())
+        if few:
+            workspace.notice(f"--slice-by: {few:,} value{f's of {name} have' if few > 1 else f' of {name} has'} fewer than {FEWEST} pictures and "
+                             f"{'are' if few > 1 else 'is'} left out")
     return own.add_prefix("own: ")
 
 
@@ -247,11 +262,15 @@ def _content_px(pictures: Pictures, facts: pd.DataFrame) -> np.ndarray:
 
 
 def _photographs(workspace: Workspace, pictures: Pictures, training: Pictures) -> np.ndarray:
-    """(n,) bool: photographs among drawings, as ``clean`` would find them in the training pictures and these together."""
+    """(n,) bool: photographs among drawings, as ``clean`` would find them in the training pictures and these together; none where it does not look
+    for them, or where training pictures are photographs, too."""
     rows = np.concatenate([training.rows, pictures.rows])
     settings, _ = cleaning_card(workspace)
-    scores = photo_scores(pictures.features[rows], pictures.tiles, rows, settings.photo_method, settings.seed, workspace.jobs).score
-    return scores[len(training.rows):] < settings.photo_cut
+    if "photos" not in settings.checks:
+        return np.zeros(len(pictures.rows), bool)
+    found = photo_scores(pictures.features[rows], pictures.tiles, rows, settings.photo_method, settings.seed, workspace.jobs)
+    photo = found.score < settings.photo_cut
+    return photo[len(training.rows):] & (photo[:len(training.rows)].mean() <= MAX_PHOTO_SHARE)
 
 
 def _heat(model: Any, pictures: Pictures, chosen: np.ndarray) -> np.ndarray | None:
@@ -272,14 +291,14 @@ def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -
     if sorted(first.table["sha256"]) != sorted(second.table["sha256"]):
         raise ScratchworkError(f"--compare: {first.name} ({len(first.table):,} pictures) and {second.name} ({len(second.table):,}) held out other "
                                "pictures; give --data DIR")
-    order = second.table.reset_index().drop_duplicates("sha256").set_index("sha256").index.get_indexer(first.table["sha256"])
-    others = second.table.drop_duplicates("sha256").iloc[order].set_axis(first.table.index)
+    once = ~second.table["sha256"].duplicated().to_numpy()
+    order = pd.Index(second.table["sha256"][once]).get_indexer(first.table["sha256"])
+    others = second.table[once].iloc[order].set_axis(first.table.index)
     relabelled = int((others["label"] != first.table["label"]).sum())
     if relabelled:
-        workspace.notice(f"--compare: {relabelled:,} pictures have had another label since {second.name} was trained; both models are judged by the "
-                         f"labels of {first.name}")
-    proba = second.proba[~second.table["sha256"].duplicated().to_numpy()][order]
-    second = replace(second, table=others.assign(label=first.table["label"], group=first.table["group"]), proba=proba)
+        workspace.notice(f"--compare: {relabelled:,} picture{'s have' if relabelled > 1 else ' has'} had another label since {second.name} was "
+                         f"trained; both models are judged by the labels of {first.name}")
+    second = replace(second, table=others.assign(label=first.table["label"], group=first.table["group"]), proba=second.proba[once][order])
     one, two = first.judged(first.known), second.judged(first.known)
     told = difference(one, two, len(first.classes), workspace.seed)
     only = [int(((a.codes == a.chosen) & (b.codes != b.chosen)).sum()) for a, b in ((one, two), (two, one))]
@@ -343,16 +362,30 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     proba = held_out[[PROBABILITY + c for c in card["classes"]]].to_numpy()
     workspace = _as_extracted(workspace, model)
     known = workspace.artifacts / "manifest.parquet"
-    facts = read_manifest(workspace).reindex(held_out.index) if known.exists() else pd.DataFrame(index=held_out.index)
-    table = with_group(held_out[["sha256", "label", "predicted"]], facts)
+    manifest = read_manifest(workspace) if known.exists() else pd.DataFrame(index=held_out.index)
+    facts = manifest.reindex(held_out.index)[_same_content(manifest, held_out)].reindex(held_out.index)
+    table = with_group(held_out[["sha256", "label", "predicted"]], manifest)
     attributes = attributes_of(workspace, held_out["sha256"], facts)
     return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
 
 
 def with_group(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """A table by path with ``sha256``, and the ``group`` that each picture has in the manifest; its own where it has none there."""
+    """A table by path with ``sha256``, and the ``group`` that each picture has in the manifest; its own where it has none there, or where the
+    manifest has another picture of that name."""
     group = manifest["group"].reindex(table.index).fillna("") if "group" in manifest else pd.Series("", index=table.index)
-    return table.assign(group=group.where(group != "", table["sha256"]))
+    return table.assign(group=group.where((group != "") & _same_content(manifest, table), table["sha256"]))
+
+
+def _same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """path → whether the manifest has that very picture under the path: it may be of another folder by now."""
+    return manifest["sha256"].reindex(table.index) == table["sha256"] if "sha256" in manifest else pd.Series(False, index=table.index)
+
+
+def _copies_held_out(workspace: Workspace, table: pd.DataFrame) -> pd.Series:
+    """Groups of copies among held-out pictures, as the last cleaning found them; not the user's own groups, which are of different pictures."""
+    known = workspace.artifacts / "manifest.parquet"
+    same = _same_content(read_manifest(workspace), table) if known.exists() else pd.Series(False, index=table.index)
+    return copies_of(workspace, table).where(same, table["sha256"])
 
 
 def judged_of(table: pd.DataFrame, classes: list[str]) -> Judged:
@@ -385,11 +418,26 @@ def attributes_of(workspace: Workspace, digests: pd.Series, facts: pd.DataFrame)
     store = workspace.store
     if digests.isin(store.index.index).all():
         found["colourfulness"] = bands(pd.Series(store.features[store.rows_of(digests), feature_names().index("moments__chroma")], digests.index))
-    if (workspace.artifacts / "decisions.csv").exists():
-        score = read_decisions(workspace)["photo_score"].reindex(digests.index)
-        if score.notna().any():
-            found["photo score"] = bands(score)
+    score = _photo_scores(workspace, digests)
+    if score.notna().any():
+        found["photo score"] = bands(score)
     return found
+
+
+def _photo_scores(workspace: Workspace, digests: pd.Series) -> pd.Series:
+    """Of pictures by their content: what the last cleaning said of them, of others by what it said of those; NaN where it did not look."""
+    missing, files = pd.Series(np.nan, index=digests.index), [workspace.artifacts / name for name in ("decisions.csv", "manifest.parquet")]
+    if not all(file.exists() for file in files):
+        return missing
+    said = read_decisions(workspace)["photo_score"]
+    by_content = said.groupby(read_manifest(workspace)["sha256"].reindex(said.index)).first().dropna()
+    score, store = digests.map(by_content), workspace.store
+    new, known = score.isna() & digests.isin(store.index.index), by_content[by_content.index.isin(store.index.index)]
+    if new.any() and len(known):
+        settings, _ = cleaning_card(workspace)
+        learned, others = (store.features[store.rows_of(wanted)] for wanted in (known.index.to_series(), digests[new]))
+        score[new] = scores_beside(learned, known.to_numpy() < settings.photo_cut, others, settings.seed, workspace.jobs)
+    return score.astype(float)
 
 
 def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:

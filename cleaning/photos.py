@@ -79,6 +79,15 @@ def photo_scores(features: np.ndarray, tiles: np.ndarray, rows: np.ndarray, meth
                   float(davies_bouldin_score(mixed, photo)))
 
 
+def scores_beside(features: np.ndarray, photo: np.ndarray, others: np.ndarray, seed: int = 0, jobs: int = 1) -> np.ndarray:
+    """(m,) score of ``others`` (m, n_features) by what was found among other pictures: their ``features`` (n, n_features), and which of them are
+    photographs, (n,) bool."""
+    if photo.all() or not photo.any():
+        return np.full(len(others), float(not photo.any()))
+    columns = [feature_names().index(name) for name in COLUMNS]
+    return 1 - _learned(features[:, columns], photo, others[:, columns], seed, jobs, _leaf(photo))
+
+
 def evidence(features: np.ndarray) -> list[str]:
     """The figures that speak for a photograph, one line per row of (n, n_features)."""
     names = feature_names()
@@ -119,11 +128,20 @@ def _across_folds(X: np.ndarray, photo: np.ndarray, sure: np.ndarray, seed: int,
     found = np.empty(len(X))
     for learn, tell in StratifiedKFold(5, shuffle=True, random_state=seed).split(X, photo):
         learn = learn[sure[learn]]
-        trees = ExtraTreesClassifier(300, min_samples_leaf=2 if photo.sum() >= 60 else 1, max_features=5, class_weight="balanced", random_state=seed,
-                                     n_jobs=jobs)
-        trees.fit(X[learn], photo[learn])
-        found[tell] = trees.predict_proba(X[tell])[:, list(trees.classes_).index(True)]
+        found[tell] = _learned(X[learn], photo[learn], X[tell], seed, jobs, _leaf(photo))
     return found
+
+
+def _leaf(photo: np.ndarray) -> int:
+    """Pictures in a leaf, at least: one where there are few photographs."""
+    return 2 if photo.sum() >= 60 else 1
+
+
+def _learned(X: np.ndarray, photo: np.ndarray, others: np.ndarray, seed: int, jobs: int, leaf: int) -> np.ndarray:
+    """(m,) probability that others are photographs, by trees that learned from (n, columns) and which of them are."""
+    trees = ExtraTreesClassifier(300, min_samples_leaf=leaf, max_features=5, class_weight="balanced", random_state=seed, n_jobs=jobs)
+    trees.fit(X, photo)
+    return trees.predict_proba(others)[:, list(trees.classes_).index(True)]
 
 
 def _is_seed(X: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Figures of merit from labels and probabilities: the contest's and Kaggle's, by scikit-learn.
 
 F1 of a class is None where neither truth nor prediction has it ("no support"); ``macro_f1`` is the mean over the classes that the
-truth holds or the model predicted, which is scikit-learn's own rule and the contest script's; ``macro_f1_of_all_classes`` counts the
-others as 0.
+truth holds or the model predicted, which is scikit-learn's own rule and the contest script's; ``macro_f1_of_present_classes`` is the mean
+over those that the truth holds, ``macro_f1_of_all_classes`` counts those that nobody met as 0.
 """
 
 from typing import Any
@@ -31,8 +31,10 @@ def metrics(truth: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes
     per_class = {label: {"precision": float(p), "recall": float(r), "f1": float(f) if label in met else None, "support": int(s)}
                  for label, p, r, f, s in zip(classes, *each, strict=True)}
     average = {how: float(f1_score(truth, predicted, average=how, zero_division=0.0)) for how in ("macro", "micro", "weighted")}
-    return {"macro_f1": average["macro"], "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"],
-            "weighted_f1": average["weighted"], "accuracy": float((truth == predicted).mean()),
+    present = float(np.mean(each[2][each[3] > 0]))
+    return {"macro_f1": average["macro"], "macro_f1_of_present_classes": present,
+            "macro_f1_of_all_classes": float(np.sum(each[2]) / len(classes)), "micro_f1": average["micro"], "weighted_f1": average["weighted"],
+            "accuracy": float((truth == predicted).mean()),
             "log_loss": float(log_loss(label_codes(truth, classes), proba, labels=range(len(classes)))),
             "n": len(truth), "per_class": per_class}
 

@@ -33,7 +33,8 @@ METRICS = ("macro_f1", "micro_f1", "log_loss")
 class Part:
     """What a model said of pictures that it had not seen. ``name``: held_out, out_of_fold, validation or test; ``table`` (n rows by path): sha256,
     label, predicted and a probability per class; ``metrics`` and ``intervals`` as ``evaluate`` has them; ``data``: of a test folder its name;
-    ``learned``: of how many of its pictures the model had learned all the same; ``together``: its labels were decided with ``--together``."""
+    ``learned``: of how many of its pictures the model had learned all the same; ``together``: its labels were decided with ``--together``;
+    ``strange``: pictures of labels that the model does not know, which are in no figure."""
 
     name: str
     table: pd.DataFrame
@@ -42,6 +43,7 @@ class Part:
     data: str = ""
     learned: int = 0
     together: bool = False
+    strange: int = 0
 
 
 @dataclass(frozen=True)

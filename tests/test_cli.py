@@ -217,6 +217,7 @@ def test_evaluate_scores_a_folder_and_reports_strange_labels(trained: Path, tmp_
     assert "macro-F1" in done.stdout
     figures = json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))
     assert figures["n"] == len(held_out)
+    assert set(figures["unknown_labels"]) == {"unheard-of"}
     expected = json.loads((trained / "artifacts" / "lgbm.json").read_text(encoding="utf-8"))["metrics"]["held_out"]
     assert figures["macro_f1"] == pytest.approx(expected["macro_f1"])
     assert figures["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-4)
@@ -241,6 +242,9 @@ def test_evaluate_tells_slices_comparison_and_missing_labels(trained: Path, tmp_
     own = slices[slices["attribute"] == "own: half"]
     assert own["n"].sum() == len(names)
     assert (own["low"] <= own["difference"]).all()
+    figures = json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))
+    assert figures["macro_f1_of_all_classes"] < figures["macro_f1"] <= figures["macro_f1_of_present_classes"]
+    assert "photo score" not in set(slices[slices["value"] == ""]["attribute"])
     (tmp_path / "bad.csv").write_text("path\nx\n")
     refused = run("evaluate", "--slice-by", tmp_path / "bad.csv", folder=trained)
     assert refused.returncode == 1
