@@ -23,6 +23,7 @@ stale, and says so through ``workspace.notice``.
 """
 
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -43,7 +44,7 @@ import pandas as pd
 from cleaning import duplicates
 from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplicate_table
 from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
-from cleaning.folds import TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
+from cleaning.folds import LEARNED, TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
 from cleaning.overrides import VOTES, Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
@@ -287,9 +288,9 @@ def write_cleaned_folder(workspace: Workspace, result: Cleaned, target: Path) ->
     with disk_trouble(target):
         for number, (path, label) in enumerate(kept["label"].items(), 1):
             inside = Path(str(path))
-            place = target / label / (inside.name if label_of(str(path)) == label and len(inside.parts) == 2 else "_".join(inside.parts))
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy((workspace.data / str(path)).resolve(), place)
+            name = inside.name if label_of(str(path)) == label and len(inside.parts) == 2 else "_".join(inside.parts)
+            (target / label).mkdir(parents=True, exist_ok=True)
+            _placed((workspace.data / str(path)).resolve(), target / label / name)
             if report:
                 report(number, len(kept))
     write_table(kept, target / "decisions.csv")
@@ -489,10 +490,11 @@ def _remember_joined(workspace: Workspace, data: LearningData, file: Path) -> di
     if data.unlabelled is None:
         file.unlink(missing_ok=True)
         return {}
-    pictures, proba = data.unlabelled.joining(-1, len(data.kept))
-    index = workspace.store.index
-    write_parquet(pd.DataFrame({"sha256": index.index[index["row"].isin(pictures.rows)]}), file)
-    return {"pseudo_labels": len(proba)}
+    parts = [-1, *range(data.fold.max() + 1)]  # of each fold's network others joined
+    joined = [data.unlabelled.joining(part, len(data.kept)) for part in parts]
+    index, rows = workspace.store.index, np.concatenate([pictures.rows for pictures, _ in joined])
+    write_parquet(pd.DataFrame({"sha256": index.index[index["row"].isin(rows)]}), file)
+    return {"pseudo_labels": len(joined[0][1])}
 
 
 def remember_run(workspace: Workspace, own: Workspace, outcome: TrainOutcome, told: dict[str, str]) -> None:
@@ -535,9 +537,7 @@ def _forget_checkpoints(folder: Path) -> None:
     from models.cnn_training import forget_checkpoints
 
     forget_checkpoints(folder)
-    if (folder / FIRST_STACK).exists():
-        forget_checkpoints(folder / FIRST_STACK)
-        (folder / FIRST_STACK).rmdir()
+    shutil.rmtree(folder / FIRST_STACK, ignore_errors=True)
 
 
 @alone
@@ -556,10 +556,11 @@ def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: i
 
 def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:
     """The manifest with ``fold`` filled in for what is kept, from memory where there is one; written back. Changes are announced."""
-    usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
+    readable, named = manifest[manifest["issue"] == ""], decisions["label"].reindex(manifest.index).fillna("") != ""
+    usable = readable[named[readable.index]]  # a person may have given a label to what lies in no label's folder
     if usable.empty:
         raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; put the pictures in one sub-folder per label")
-    loose = int(((manifest["issue"] == "") & (manifest["label"] == "")).sum())
+    loose = int((~named[readable.index]).sum())
     if loose:
         workspace.notice(f"{loose:,} pictures lie directly in {workspace.data}, not in a label's sub-folder: they are left out")
     usable = usable[decisions.loc[usable.index, "keep"]]
@@ -576,7 +577,7 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataF
     for label, n in small.items():
         workspace.notice(f"label {label!r} has only {n} different picture{'s' if n > 1 else ''}, fewer than {folds} folds and a held-out part: "
                          "its figures will be missing or unsteady")
-    remembered = pd.Series(dtype=int) if redraw else _remembered_fold(workspace, usable)
+    remembered = pd.Series(dtype=int) if redraw else _remembered_with_copies(workspace, readable, usable.index)
     fold = held_out_and_folds(labels, groups, folds, workspace.seed, remembered)
     check_no_group_straddles(groups, fold)
     _announce_split(workspace, fold, remembered, folds, redraw)
@@ -705,8 +706,12 @@ def _grouped(manifest: pd.DataFrame, found: pd.DataFrame, settings: CleaningSett
 
 def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series:
     """The user's group of each path, empty where there is none."""
+    if settings.groups and settings.group_level:
+        raise ScratchworkError("--groups and --group-level both say what the groups are; give one of them")
     if settings.group_level:
-        folders = [str(path).split("/")[:-1] for path in paths]
+        folders = [unicodedata.normalize("NFC", str(path)).split("/")[:-1] for path in paths]
+        if len(paths) and max(map(len, folders)) < settings.group_level:
+            raise ScratchworkError(f"--group-level {settings.group_level}: no picture lies so deep; paths look like {paths[0]}")
         return pd.Series([parts[settings.group_level - 1] if len(parts) >= settings.group_level else "" for parts in folders], index=paths)
     return columns_by_path(paths, Path(settings.groups), "--groups", "group")["group"]
 
@@ -725,8 +730,8 @@ def columns_by_path(paths: pd.Index, file: Path, option: str, needed: str = "") 
     table["path"] = table["path"].map(partial(unicodedata.normalize, "NFC"))
     spelled = [unicodedata.normalize("NFC", str(path)) for path in paths]
     own = table.drop_duplicates("path", keep="last").set_index("path").reindex(spelled).fillna("").set_axis(paths)
-    if not (own != "").any(axis=None):
-        raise ScratchworkError(f"no path of {option} {file} is one of this folder's; paths look like {paths[0]}")
+    if not (own[[needed] if needed else own.columns] != "").any(axis=None):
+        raise ScratchworkError(f"no path of {option} {file} is one of this folder's{f'; paths look like {paths[0]}' if len(paths) else ''}")
     return own
 
 
@@ -749,6 +754,7 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     copy = workspace.artifacts / "cleaning.oof.parquet"  # since a model of what cleaning leaves takes the place of the first
     for stored in (file, copy):
         if stored.exists() and data_digest(oof := pd.read_parquet(stored)) == data_digest(kept):
+            oof = _under_present_names(oof, kept)
             write_parquet(oof, copy)
             return oof, manifest
     workspace.notice("wrong labels: no out-of-fold probabilities of this data yet; training lgbm for them")
@@ -756,6 +762,13 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     oof = pd.read_parquet(file)
     write_parquet(oof, copy)
     return oof, manifest
+
+
+def _under_present_names(oof: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the same contents, labels and folds as ``kept`` has, by its paths and in its order: files may have been renamed since."""
+    content = ["sha256", "label", "fold"]
+    names = kept.sort_values(content, kind="stable").index
+    return oof.sort_values(content, kind="stable").set_axis(names).reindex(kept.index)
 
 
 def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: CleaningSettings) -> str:
@@ -790,11 +803,27 @@ def _write_decisions(workspace: Workspace, manifest: pd.DataFrame, decisions: pd
     write_json({"settings": asdict(settings), "digest": cleaning_digest(workspace, manifest, settings)}, workspace.artifacts / "cleaning.json")
 
 
+def _placed(source: Path, place: Path) -> None:
+    """Link the file there, or copy it; under the next free name where another one has the name. Nothing is ever written over: what is there may be
+    a link to a picture of the user's."""
+    for number in itertools.count(2):
+        try:
+            _link_or_copy(source, place)
+            return
+        except FileExistsError:
+            place = place.with_name(f"{place.stem.removesuffix(f' ({number - 1})')} ({number}){place.suffix}")
+
+
 def _link_or_copy(source: Path, place: Path) -> None:
+    """Raises `FileExistsError` where the name is taken, on whatever file system."""
     try:
         os.link(source, place)
-    except OSError:
-        shutil.copy2(source, place)
+    except FileExistsError:
+        raise
+    except OSError:  # another disk, or none that links
+        with source.open("rb") as original, place.open("xb") as copy:
+            shutil.copyfileobj(original, copy)
+        shutil.copystat(source, place)
 
 
 def extract_new(workspace: Workspace, scan: Scan, digests: pd.Series) -> tuple[pd.DataFrame, int]:
@@ -889,13 +918,16 @@ def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:
 
 def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     """``group`` and ``fold`` as remembered; empty for pictures that came since."""
-    usable = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
-    decisions = workspace.artifacts / "decisions.csv"
-    kept = read_decisions(workspace)["keep"].reindex(usable.index, fill_value=True) if decisions.exists() else pd.Series(True, index=usable.index)
-    fold = _remembered_fold(workspace, usable[kept])
+    label, keep = manifest["label"], pd.Series(True, index=manifest.index)
+    if (workspace.artifacts / "decisions.csv").exists():
+        decisions = read_decisions(workspace)
+        label, keep = decisions["label"].reindex(manifest.index).fillna(label), decisions["keep"].reindex(manifest.index, fill_value=True)
+    usable = manifest[(manifest["issue"] == "") & (label != "")]
+    fold = _remembered_fold(workspace, usable[keep[usable.index]])
+    fold = fold[fold != LEARNED]
     group = copies_of(workspace, usable)
     settings, _ = cleaning_card(workspace)
-    if settings.groups or settings.group_level:
+    if (settings.groups or settings.group_level) and len(group):
         try:
             group = merged_groups(group, _own_groups(group.index, settings))
         except ScratchworkError as error:  # looking at a folder needs no groups
@@ -925,12 +957,23 @@ def _remembered_fold(workspace: Workspace, usable: pd.DataFrame) -> pd.Series:
     return usable["sha256"].map(known).dropna().astype(int)
 
 
+def _remembered_with_copies(workspace: Workspace, readable: pd.DataFrame, kept: pd.Index) -> pd.Series:
+    """`_remembered_fold` of the pictures in ``kept``; one that is new takes the part of its copies, though they be left out now."""
+    known = _remembered_fold(workspace, readable)
+    if known.empty:
+        return known
+    of_group = known.groupby(readable.loc[known.index, "group"].to_numpy()).agg(lambda folds: TEST if (folds == TEST).any() else folds.max())
+    return known.reindex(kept).fillna(readable.loc[kept, "group"].map(of_group)).dropna().astype(int)
+
+
 def _write_split(workspace: Workspace, manifest: pd.DataFrame) -> None:
     """Remember this split; contents that are not in the folder now keep their place too."""
     file = workspace.artifacts / "split.csv"
     drawn = manifest.loc[manifest["fold"].notna(), SPLIT_COLUMNS].drop_duplicates("sha256")
     if file.exists():
         before = pd.read_csv(file, dtype={"sha256": str, "label": str}, keep_default_na=False)
+        if before["fold"].max() != drawn["fold"].max():  # numbers of other folds mean nothing beside these
+            before["fold"] = before["fold"].where(before["fold"] == TEST, LEARNED)
         drawn = pd.concat([drawn, before[~before["sha256"].isin(drawn["sha256"])]])
     with whole_file(file) as fresh:
         drawn.sort_values("sha256").to_csv(fresh, index=False, lineterminator="\n")

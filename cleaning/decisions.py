@@ -108,10 +108,11 @@ def _decide_duplicates(table: pd.DataFrame, duplicates: pd.DataFrame) -> None:
     several = duplicates[duplicates["star"].map(sizes) > 1]
     for star, members in ((str(star), members) for star, members in several.groupby("star", sort=False)):
         table.loc[members.index, "duplicate_group"] = str(members.loc[star, "sha256"])[:16]
-        votes = members["label"].value_counts()
+        loose = members[members["label"] == ""]  # lies in no label's folder: it has no vote, and is a copy of those that do
+        votes = (members.drop(loose.index) if len(loose) < len(members) else members)["label"].value_counts()
         winners = votes[votes == votes.max()].index
         agreed = members[members["label"] == winners[0]] if len(winners) == 1 else members.iloc[:0]
-        conflict = members.index.difference(agreed.index)
+        conflict = members.index.difference(agreed.index).difference(loose.index)
         told = ", ".join(f"{n} x {label}" for label, n in votes.items())
         free = table.loc[conflict, "reason"] == ""
         table.loc[conflict[free], "evidence"] = [f"the same picture as {_another(members, path)}, under labels {told}" for path in conflict[free]]
@@ -120,7 +121,8 @@ def _decide_duplicates(table: pd.DataFrame, duplicates: pd.DataFrame) -> None:
         if alive.empty:
             continue
         keeper = star if star in alive.index else alive.index[0]
-        repeats = alive.drop(keeper)
+        repeats = pd.concat([alive, loose.drop(alive.index, errors="ignore")]).drop(keeper)
+        repeats = repeats[table.loc[repeats.index, "reason"] == ""]
         exact = (repeats["sha256"] == alive.loc[keeper, "sha256"]) | (repeats["equal_pixels"] & (keeper == star))
         table.loc[repeats.index, "keep"] = False
         table.loc[repeats.index, "reason"] = np.where(exact, "exact_duplicate", "near_duplicate")

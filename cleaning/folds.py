@@ -15,6 +15,7 @@ from cleaning.duplicates import leak_groups
 from features.errors import ScratchworkError
 
 TEST = -1  # the value of ``fold`` in the held-out part
+LEARNED = -2  # in memory only: not held out, and of no fold of the present number
 TEST_SHARE = 0.2
 
 
@@ -58,7 +59,7 @@ def held_out_and_folds(labels: pd.Series, groups: pd.Series, folds: int, seed: i
     was_test = (remembered == TEST).map({True: 0, False: 1})
     part = draw_parts(labels, groups, [TEST_SHARE, 1 - TEST_SHARE], seed, was_test if len(remembered) else None)
     train = part[part == 1].index
-    kept = remembered[(remembered != TEST) & remembered.index.isin(train)]
+    kept = remembered[(remembered >= 0) & remembered.index.isin(train)]
     if len(kept) and int(kept.max()) + 1 != folds:
         kept = kept.iloc[:0]
     fold = draw_parts(labels.loc[train], groups.loc[train], [1 / folds] * folds, seed + 1, kept if len(kept) else None)

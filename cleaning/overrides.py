@@ -10,6 +10,8 @@ may append at once: they take turns by a lock file.
 import csv
 import io
 import os
+import shlex
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -51,6 +53,7 @@ class Places:
 
     def __init__(self, manifest: pd.DataFrame) -> None:
         self.digest_of = dict(zip(map(str, manifest.index), manifest["sha256"], strict=True))
+        self.spelled = {unicodedata.normalize("NFC", path): path for path in self.digest_of}
         self.owners: dict[str, list[str]] = {}
         for path, digest in self.digest_of.items():
             if digest:
@@ -58,8 +61,9 @@ class Places:
 
     def paths(self, override: Override) -> list[str]:
         """Empty where the row names no picture here."""
-        still_there = override.path in self.digest_of and override.sha256 in ("", self.digest_of[override.path])
-        return [override.path] if still_there else self.owners.get(override.sha256, [])
+        path = override.path if override.path in self.digest_of else self.spelled.get(unicodedata.normalize("NFC", override.path), "")
+        still_there = path in self.digest_of and override.sha256 in ("", self.digest_of[path])
+        return [path] if still_there else self.owners.get(override.sha256, [])
 
 
 def read_overrides(file: Path) -> list[Override]:
@@ -94,7 +98,9 @@ def append_override(file: Path, override: Override) -> None:
 
 
 def append_overrides(file: Path, overrides: Sequence[Override]) -> None:
-    """Add rows; all are on the disk when this returns, and none after an error. Raises `ScratchworkError` where the disk does not take them."""
+    """Add rows; all are on the disk when this returns, and none after an error. A journal that lacks a column gets it first. Raises
+    `ScratchworkError` where the disk does not take them, or the journal cannot be understood."""
+    complete_columns(file)
     with disk_trouble(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         with journal_lock(file), file.open("ab+", buffering=0) as journal:
@@ -127,6 +133,10 @@ def complete_columns(file: Path) -> None:
     """Give a journal that was begun by hand or by an earlier version every column, so that nothing of a click is lost in it."""
     if not file.exists():
         return
+    with file.open("rb") as journal:
+        header = journal.readline()
+    if set(COLUMNS) <= set(next(csv.reader([header.decode("utf-8-sig", errors="replace")]), [])):
+        return
     with disk_trouble(file.parent), journal_lock(file):
         rows = list(csv.reader(io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")))
         missing = [column for column in COLUMNS if column not in rows[0]] if rows else []
@@ -143,25 +153,30 @@ def resolve(overrides: Sequence[Override], manifest: pd.DataFrame, classes: Sequ
     """What counts now: ``keep``, ``label``, ``note``, ``reviewer`` indexed by the manifest's paths; and the rows that name no picture here.
 
     A row with path and digest means the file with that path while it has that digest, else every file with it.
-    Raises `ScratchworkError` for a label that is none of ``classes``.
+    Raises `ScratchworkError` where a label that counts is none of ``classes``.
     """
-    for override in overrides:
-        if override.label and override.label not in classes:
-            raise ScratchworkError(f"the overrides give {override.path or override.sha256} the label {override.label!r}, which no folder has; "
-                                   f"known labels: {', '.join(classes)}")
     stacks, lost = standing(overrides, Places(manifest))
     decided = {path: stack[-1] for path, stack in stacks.items() if stack}
     rows = {path: o for path, o in decided.items() if o.keep is not None or o.label}
+    for path, override in rows.items():
+        if override.label and override.label not in classes:
+            raise ScratchworkError(f"the overrides give {path} the label {override.label!r}, which no folder has; known labels: "
+                                   f"{', '.join(classes)}; say another with: python cli.py decide {shlex.quote(path)} --label LABEL, or take it "
+                                   "back without --label")
     table = pd.DataFrame([[o.keep, o.label, o.note, o.reviewer] for o in rows.values()], columns=["keep", "label", "note", "reviewer"],
                          index=pd.Index(list(rows), name="path", dtype=object))
     return table, lost
 
 
 def standing(overrides: Sequence[Override], places: Places) -> tuple[dict[str, list[Override]], list[Override]]:
-    """Per path the rows that were not undone, in order, the last of which counts; and the rows that name no picture here."""
+    """Per path the rows that were not undone, in order, the last of which counts; and the rows that name no picture here. A click that was
+    written twice counts once."""
     stacks: dict[str, list[Override]] = {}
-    lost = []
+    lost, clicks = [], set[str]()
     for override in overrides:
+        if override.click in clicks:
+            continue
+        clicks |= {override.click} - {""}
         paths = places.paths(override)
         if not paths:
             lost.append(override)
@@ -189,7 +204,8 @@ def _override(file: Path, line: int, header: list[str], fields: list[str]) -> Ov
         raise ScratchworkError(f"{file}, line {line}: keep is {row['keep']!r}; give True, False, undo or nothing")
     if not row.get("path") and not row.get("sha256"):
         raise ScratchworkError(f"{file}, line {line}: neither path nor sha256 says which picture is meant")
-    return Override(row.get("path", ""), row.get("sha256", ""), KEEP.get(keep), row.get("label", "").strip(), row.get("note", ""),
+    label = unicodedata.normalize("NFC", row.get("label", "").strip())  # as labels are, however a folder spells them
+    return Override(row.get("path", ""), row.get("sha256", ""), KEEP.get(keep), label, row.get("note", ""),
                     row.get("reviewer", ""), row.get("click", ""), keep == UNDO)
 
 

@@ -75,8 +75,16 @@ def photo_scores(features: np.ndarray, tiles: np.ndarray, rows: np.ndarray, meth
     photo = score < CUT
     if photo.all() or not photo.any():
         return Photos(score, seeds, components, np.nan, np.nan)
-    return Photos(score, seeds, components, float(silhouette_score(mixed, photo, sample_size=min(SAMPLE, len(mixed)), random_state=seed)),
-                  float(davies_bouldin_score(mixed, photo)))
+    rows = _sampled(photo, seed)
+    silhouette = float(silhouette_score(mixed[rows], photo[rows])) if len(rows) > 2 else np.nan
+    return Photos(score, seeds, components, silhouette, float(davies_bouldin_score(mixed, photo)))
+
+
+def _sampled(photo: np.ndarray, seed: int) -> np.ndarray:
+    """At most `SAMPLE` positions of (n,) bool at random, and some of the smaller side where chance would leave it out."""
+    rows = np.random.RandomState(seed).permutation(len(photo))
+    inside, fewer = rows[:SAMPLE], photo if photo.sum() * 2 <= len(photo) else ~photo
+    return np.union1d(inside, rows[fewer[rows]][:MIN_SEEDS]) if not fewer[inside].any() else inside
 
 
 def scores_beside(features: np.ndarray, photo: np.ndarray, others: np.ndarray, seed: int = 0, jobs: int = 1) -> np.ndarray:

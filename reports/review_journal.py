@@ -11,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from cleaning.overrides import Override, Places, add_to, append_overrides, complete_columns, overrides_in
+from cleaning.overrides import Override, Places, add_to, append_overrides, overrides_in
 from cleaning.votes import tally, vote_of
+
+END_BYTES = 4096  # of what was read last, by which an edit is told from an appended row
 
 
 class LiveJournal:
@@ -28,7 +30,7 @@ class LiveJournal:
         self._stacks: dict[str, list[Override]] = {}
         self._known: set[str] = set()  # names of clicks
         self._stamp: tuple[int, int, int] | None = None  # inode, bytes, time of the file as it was read last
-        self._header, self._offset = b"", 0
+        self._header, self._offset, self._end = b"", 0, b""  # the first line, how far it was read, the last bytes of that
 
     def record(self, clicks: Sequence[Override]) -> None:
         """Append those that are not in the journal yet; all are on the disk when this returns."""
@@ -37,8 +39,6 @@ class LiveJournal:
             fresh = [click for click in clicks if not click.click or click.click not in self._known]
             if not fresh:
                 return
-            if self._header and b"click" not in self._header:
-                complete_columns(self.file)
             append_overrides(self.file, fresh)
             self._refresh()
 
@@ -73,18 +73,22 @@ class LiveJournal:
         if self._stamp and (stamp[0] != self._stamp[0] or stamp[1] <= self._stamp[1]):
             self._begin_anew()
         with self.file.open("rb") as journal:
+            if self._offset:
+                journal.seek(self._offset - len(self._end))
+                if journal.read(len(self._end)) != self._end:  # somebody changed what was there, and it grew
+                    self._begin_anew()
             journal.seek(self._offset)
             content = journal.read()
         content = content[:content.rfind(b"\n") + 1]  # a line that is being written is for the next time
-        self._stamp = stamp
-        if not self._header:
-            self._header = content[:content.find(b"\n") + 1]
-            added = overrides_in(content, self.file)
-        else:
-            added = overrides_in(self._header + content, self.file) if content else []
-        self._offset += len(content)
+        header = self._header or content[:content.find(b"\n") + 1]
+        added = overrides_in((header if self._header else b"") + content, self.file) if content else []
+        # what could not be understood was not read: it will be told again, and nothing is written after it
+        self._stamp, self._header, self._offset = stamp, header, self._offset + len(content)
+        self._end = (self._end + content)[-END_BYTES:]
         for override in added:
-            self._known.add(override.click)
+            if override.click in self._known:
+                continue
+            self._known |= {override.click} - {""}
             for path in self._places.paths(override):
                 add_to(self._stacks.setdefault(path, []), override)
                 self._changed.append(path)
@@ -92,4 +96,4 @@ class LiveJournal:
     def _begin_anew(self) -> None:
         self._changed += self._stacks
         self._stacks, self._known = {}, set()
-        self._stamp, self._header, self._offset = None, b"", 0
+        self._stamp, self._header, self._offset, self._end = None, b"", 0, b""

@@ -1,5 +1,6 @@
 """Decisions: what each check leaves out, the journal of people's decisions, photographs and wrong labels."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cleaning import photos
 from cleaning.decisions import CleaningSettings, decide
 from cleaning.folds import held_out_and_folds, merged_groups
 from cleaning.labels import check_labels
@@ -100,6 +102,14 @@ def test_a_person_wins_over_every_check() -> None:
     assert table.loc["b/3", "evidence"] == "relabelled, was b"
 
 
+def test_a_loose_copy_takes_no_picture_from_its_label() -> None:
+    """What lies in no label's folder has no vote: one copy or two of it, the labelled picture stays and they repeat it."""
+    manifest = manifest_of({"a/1": "x", "1": "x", "2": "x", "b/3": "y"})
+    manifest.loc[["1", "2"], "label"] = ""
+    table = decide(manifest, found_of(manifest, {"a/1": "1", "2": "1"}), None, NOTHING, CleaningSettings())
+    assert table["reason"].to_dict() == {"a/1": "", "1": "exact_duplicate", "2": "exact_duplicate", "b/3": ""}
+
+
 # The journal
 
 
@@ -154,8 +164,41 @@ def test_a_decision_follows_the_picture() -> None:
     table, lost = resolve(rows, manifest, ["a", "b"])
     assert table["keep"].to_dict() == {"a/1": True, "a/moved": False}
     assert lost == [rows[3]]
-    with pytest.raises(ScratchworkError, match="the label 'c', which no folder has; known labels: a, b"):
+    with pytest.raises(ScratchworkError, match=r"the label 'c', which no folder has; known labels: a, b; say another with: python cli\.py decide a/1"):
         resolve([Override("a/1", "", None, "c")], manifest, ["a", "b"])
+
+
+def test_a_label_that_no_folder_has_any_more_matters_where_it_counts() -> None:
+    """Undone, said otherwise since, or of a picture that is gone, it stops nothing."""
+    manifest = manifest_of({"a/1": "x", "b/3": "z"})
+    rows = [Override("a/1", "", None, "gone", reviewer="kim"), Override("a/1", "", None, "", reviewer="kim", undo=True),
+            Override("b/3", "", None, "gone"), Override("b/3", "", None, "a"), Override("c/1", "", None, "gone")]
+    table, lost = resolve(rows, manifest, ["a", "b"])
+    assert table["label"].to_dict() == {"b/3": "a"}
+    assert lost == rows[-1:]
+
+
+def test_a_click_that_was_written_twice_counts_once() -> None:
+    """Two copies of one undo take back one row."""
+    manifest = manifest_of({"a/1": "x"})
+    undo = Override("a/1", "", None, "", reviewer="kim", click="c2", undo=True)
+    rows = [Override("a/1", "", False, "", reviewer="kim", click="c0"), Override("a/1", "", True, "", reviewer="kim", click="c1"), undo, undo]
+    assert resolve(rows, manifest, ["a"])[0]["keep"].to_dict() == {"a/1": False}
+
+
+def test_hangul_by_hand_is_the_folders_in_any_spelling(tmp_path: Path) -> None:
+    """Paths and labels of a journal match however they are spelled."""
+    nfc, nfd = (unicodedata.normalize(form, "가방") for form in ("NFC", "NFD"))
+    manifest = manifest_of({f"{nfd}/1": "x", "b/2": "y"}).assign(label=[nfc, "b"])
+    (tmp_path / "o.csv").write_text(f"path,label\n{nfc}/1,b\nb/2,{nfd}\n", encoding="utf-8")
+    assert resolve(read_overrides(tmp_path / "o.csv"), manifest, [nfc, "b"])[0]["label"].to_dict() == {f"{nfd}/1": "b", "b/2": nfc}
+
+
+def test_a_short_journal_takes_a_whole_decision(tmp_path: Path) -> None:
+    """Columns that a journal begun by hand lacks are added before a row that needs them."""
+    (tmp_path / "o.csv").write_text("path,label\na/2,b\n")
+    append_override(tmp_path / "o.csv", Override("a/2", "y", False, "", "no bag", "kim"))
+    assert read_overrides(tmp_path / "o.csv") == [Override("a/2", "", None, "b"), Override("a/2", "y", False, "", "no bag", "kim")]
 
 
 # Photographs
@@ -178,9 +221,9 @@ def grainy(seed: int) -> np.ndarray:
 def test_photographs_are_found_and_drawings_are_not(drawing: Callable) -> None:
     """Eight grainy pictures among eighty drawings score low, no drawing does."""
     features, tiles = features_of([grainy(k) for k in range(8)] + [np.asarray(drawing(k, 240, 200, 20)) for k in range(80)])
-    photos = photo_scores(features, tiles, np.arange(88))
-    assert (photos.score[:8] < 0.5).all()
-    assert (photos.score[8:] > 0.9).all()
+    found = photo_scores(features, tiles, np.arange(88))
+    assert (found.score[:8] < 0.5).all()
+    assert (found.score[8:] > 0.9).all()
 
 
 def test_without_photographs_none_is_found(drawing: Callable) -> None:
@@ -189,14 +232,24 @@ def test_without_photographs_none_is_found(drawing: Callable) -> None:
     assert (photo_scores(features, tiles, np.arange(80)).score == 1).all()
 
 
+def test_a_few_photographs_among_many_drawings_stop_nothing() -> None:
+    """The figures that describe the split are made of a sample; a side that chance would leave out of it is in it."""
+    for positions in ([7], [5_000, 19_999], list(range(19_000))):
+        photo = np.isin(np.arange(20_000), positions)
+        rows = photos._sampled(photo, 0)
+        assert len(rows) <= photos.SAMPLE + photos.MIN_SEEDS
+        assert 0 < photo[rows].sum() < len(rows)
+        assert len(set(rows.tolist())) == len(rows)
+
+
 @pytest.mark.parametrize("method", METHODS[1:])
 def test_the_contest_methods_name_the_grainy_side_photographs(method: str, drawing: Callable) -> None:
     """Whatever number k-means gives the cluster, the side with less flat area is called photographs."""
     features, tiles = features_of([grainy(k) for k in range(30)] + [np.asarray(drawing(k, 240, 200, 20)) for k in range(60)])
-    photos = photo_scores(features, tiles, np.arange(90), method)
-    assert set(photos.score) == {0.0, 1.0}
-    assert photos.score[:30].mean() < photos.score[30:].mean()
-    assert np.isfinite([photos.silhouette, photos.davies_bouldin]).all()
+    found = photo_scores(features, tiles, np.arange(90), method)
+    assert set(found.score) == {0.0, 1.0}
+    assert found.score[:30].mean() < found.score[30:].mean()
+    assert np.isfinite([found.silhouette, found.davies_bouldin]).all()
 
 
 # Wrong labels and groups

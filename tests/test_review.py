@@ -379,6 +379,27 @@ def test_columns_are_completed_and_nothing_is_changed(tmp_path: Path) -> None:
     assert read_overrides(file)[-1] == Override("a/3.png", "", False, "", reviewer="kim", click="c1")
 
 
+def test_a_click_is_written_once_however_often_the_journal_was_unreadable(place: Path) -> None:
+    """Saved by a spreadsheet in another encoding, the journal takes nothing until it is mended; then one row, though the page sent it five times.
+    What somebody changed in the middle of it is read, though it grew."""
+    manifest, file = pipeline.read_manifest(workspace_of(place)), place / "artifacts" / "overrides.csv"
+    append_override(file, Override("cat/0.png", "", True, "", "메모", "kim", "c0"))
+    live, whole = LiveJournal(file, manifest), file.read_bytes()
+    live.changes()
+    file.write_bytes(whole.decode().encode("cp949"))
+    click = Override("cat/0.png", "", None, "", "", "kim", "c1", undo=True)
+    for _ in range(5):
+        with pytest.raises(ScratchworkError, match="is not UTF-8"):
+            live.record([click])
+    file.write_bytes(whole)
+    live.record([click])
+    live.record([click])
+    assert [row.click for row in read_overrides(file)] == ["c0", "c1"]
+    file.write_bytes(file.read_bytes().replace(b"True", b"False"))
+    append_override(file, Override("cat/1.png", "", True, "", "", "kim", "c2"))
+    assert live.changes(0)[1] == LiveJournal(file, manifest).changes()[1]
+
+
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_a_live_journal_is_the_journal(place: Path, chunks: int) -> None:
     """However it grows, read in parts, what stands is what reading all of it gives; a line that is being written waits."""
