@@ -86,6 +86,7 @@ def test_another_number_of_folds_forgets_the_old_numbers(tmp_path: Path) -> None
     first = pipeline.draw_split(workspace, manifest, decisions, 5)["fold"]
     fewer = decisions.assign(keep=[i % 3 > 0 for i in range(len(decisions))])
     assert pipeline.draw_split(workspace, manifest, fewer, 3)["fold"].max() == 2
+    assert pipeline._remembered_fold(workspace, manifest).max() == 2
     last = pipeline.draw_split(workspace, manifest, decisions, 3)["fold"]
     assert sorted(last.unique()) == [TEST, 0, 1, 2]
     assert (last[last >= 0].value_counts() > 10).all()
@@ -96,11 +97,12 @@ def test_a_better_copy_of_a_held_out_picture_is_held_out(tmp_path: Path) -> None
     """It takes the place of what is left out now; so does one of a learned picture, in its fold."""
     workspace, manifest, decisions = Workspace(tmp_path / "data", tmp_path / "artifacts"), manifest_of(LABELS), decisions_of(LABELS)
     first = pipeline.draw_split(workspace, manifest, decisions, 3)["fold"]
-    labels = {**LABELS, **{path.replace(".png", ".better.png"): label for path, label in LABELS.items()}}
+    new = {f"{label}/new{number}.png": label for label in "ab" for number in range(17)}  # which move what would be drawn
+    labels = {**LABELS, **new, **{path.replace(".png", ".better.png"): label for path, label in LABELS.items()}}
     more = manifest_of(labels, [f"sha-{path.replace('.better', '')}" for path in labels])
-    better = decisions_of(labels).assign(keep=["better" in path for path in labels])
+    better = decisions_of(labels).assign(keep=["better" in path or "new" in path for path in labels])
     fold = pipeline.draw_split(workspace, more, better, 3)["fold"].dropna()
-    assert {path.replace(".better", ""): part for path, part in fold.items()} == first.to_dict()
+    assert {path.replace(".better", ""): part for path, part in fold.items() if "better" in path} == first.to_dict()
 
 
 def test_a_label_that_a_person_gave_counts_for_a_loose_picture(tmp_path: Path) -> None:

@@ -386,11 +386,13 @@ def test_a_click_is_written_once_however_often_the_journal_was_unreadable(place:
     append_override(file, Override("cat/0.png", "", True, "", "메모", "kim", "c0"))
     live, whole = LiveJournal(file, manifest), file.read_bytes()
     live.changes()
-    file.write_bytes(whole.decode().encode("cp949"))
+    spoiled = whole.decode().encode("cp949")
+    file.write_bytes(spoiled)
     click = Override("cat/0.png", "", None, "", "", "kim", "c1", undo=True)
     for _ in range(5):
         with pytest.raises(ScratchworkError, match="is not UTF-8"):
             live.record([click])
+    assert file.read_bytes() == spoiled
     file.write_bytes(whole)
     live.record([click])
     live.record([click])
