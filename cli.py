@@ -550,7 +550,8 @@ def run_experiment(plan: Annotated[Path, typer.Argument(help="A TOML file; exper
         outcome = experiment.run_plan(workspace, read)
         if json_output:
             _print_json({"title": read.title, "settings": json.loads(outcome.table.reset_index().to_json(orient="records")),
-                         "missing": outcome.missing, "failed": outcome.failed, "files": [str(file) for file in outcome.files]})
+                         "missing": outcome.missing, "failed": outcome.failed, "notes": outcome.notes,
+                         "files": [str(file) for file in outcome.files]})
         else:
             _print_experiment(read, outcome)
         if outcome.failed:
@@ -806,8 +807,8 @@ def _print_experiment(plan: Any, outcome: Any) -> None:
         print(f"not run within the time limit: {told}")
     for told in outcome.failed:
         print(f"failed: {told}")
-    if outcome.apart:
-        print(f"{outcome.apart} more runs are not in the table, since not every setting was run with their data and seed")
+    for told in outcome.notes:
+        print(told)
     _print_files([str(file) for file in outcome.files])
 
 

@@ -33,15 +33,15 @@ JOURNAL = "overrides.csv"
 @dataclass(frozen=True)
 class Outcome:
     """``table``: a row per setting, best first; ``first``: the setting from which its differences are; ``effects``: a row per level of a crossed
-    option; ``missing``: runs that were not started in time; ``failed``: runs that could not be made, and why; ``apart``: how many runs are not in
-    the table, since not every setting has one like them."""
+    option; ``missing``: runs that were not started in time; ``failed``: what could not be made, and why; ``notes``: how far the settings were
+    compared like with like, where they were not."""
 
     table: pd.DataFrame
     first: str
     effects: pd.DataFrame
     missing: list[str]
     failed: list[str]
-    apart: int
+    notes: list[str]
     files: list[Path]
 
 
@@ -56,7 +56,9 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     runs: list[Run] = []
     missing, failed = list[str](), list[str]()
     todo = list(itertools.product(plan.data, plan.seeds, plan.settings.items()))
-    seen = {data: _seen(workspace, data) for data in plan.data}
+    decided = {data: _decided(workspace, data) for data in plan.data}
+    seen = {data: f"{_data_signature(data)} {workspace.settings.max_pixels} {hashlib.sha256(said).hexdigest() if said else ''}"
+            for data, said in decided.items()}
     tested = _data_signature(plan.test) if plan.test else ""
     for number, (data, seed, (name, options)) in enumerate(todo, 1):
         own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _digest(seen[data], seed, options, _groups(options)),
@@ -69,33 +71,44 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
         workspace.notice(f"{told}: there already" if there else told)
         try:
             if not there:
-                _one_run(workspace, own, plan.name, name, options, folder / "splits" / f"{_split_digest(seen[data], seed, options)}.csv")
+                _one_run(workspace, own, decided[data], plan.name, name, options,
+                         folder / "splits" / f"{_split_digest(seen[data], seed, options)}.csv")
             runs.append(_judged_run(own, plan, name, tested))
         except ScratchworkError as error:
             failed.append(f"{told}: {error}")
             workspace.notice(f"{told}: failed, the plan goes on: {error}")
     if not runs:
         raise ScratchworkError(failed[0] if failed else f"no run of {plan.name} was started within its time_limit_min of {plan.time_limit_min:g}")
-    fair = of_all_settings(runs)
+    shared = of_all_settings(runs)
+    fair, notes = shared or runs, list[str]()
+    if not shared:
+        notes.append("no data and seed were run with every setting: the settings are not compared like with like")
+    elif len(runs) > len(shared):
+        notes.append(f"{len(runs) - len(shared)} more runs are not in the table, since not every setting was run with their data and seed")
     table = result_table(fair, plan.metric, plan.judged_on)
     effects = main_effects(table, plan)
     files = [folder / name for name in ("table.csv", "table.md", "effects.csv", "plot.png")]
+    judged = (plan.metric, plan.judged_on, fair[0].setting)
     write_table(table, files[0])
-    write_markdown(plan.title, table, effects, (plan.metric, plan.judged_on, fair[0].setting), missing, failed, files[1])
+    write_markdown(plan.title, table, effects, judged, missing, failed, notes, files[1])
     write_table(effects, files[2])
     write_comparison(table, plan.metric, plan.title, files[3])
     if plan.refit_best:
         name = str(table.index[0]) if plan.refit_best == "best" else plan.refit_best
-        files.append(_best(workspace, plan, name, seen[plan.data[0]], folder / "best"))
-    return Outcome(table, fair[0].setting, effects, missing, failed, len(runs) - len(fair), files)
+        try:
+            files.append(_best(workspace, plan, name, seen[plan.data[0]], decided[plan.data[0]], folder / "best"))
+        except ScratchworkError as error:  # the table is there all the same
+            failed.append(f"{name!r} fitted on everything: {error}")
+            write_markdown(plan.title, table, effects, judged, missing, failed, notes, files[1])
+    return Outcome(table, fair[0].setting, effects, missing, failed, notes, files)
 
 
-def _one_run(workspace: Workspace, own: Workspace, plan: str, name: str, options: Options, split: Path) -> None:
+def _one_run(workspace: Workspace, own: Workspace, decided: bytes, plan: str, name: str, options: Options, split: Path) -> None:
     """Clean, train, score; ``result.json`` is written last, so that a run that broke off is run again. Settings that group alike share a split."""
     if split.exists():
         own.artifacts.mkdir(parents=True, exist_ok=True)
         shutil.copy(split, own.artifacts / "split.csv")
-    outcome = _trained(workspace, own, options, refit=False, told={"experiment": plan, "setting": name})
+    outcome = _trained(workspace, own, decided, options, refit=False, told={"experiment": plan, "setting": name})
     split.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(own.artifacts / "split.csv", split)
     write_parquet(scoring.unseen(own, outcome.model_file), own.artifacts / JUDGED)
@@ -121,13 +134,13 @@ def _judged_run(own: Workspace, plan: Plan, name: str, tested: str) -> Run:
     return Run(name, f"{own.data}, seed {own.seed}", metrics, judged, result["seconds"])
 
 
-def _trained(workspace: Workspace, own: Workspace, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
-    """One setting, as the commands would do it in ``own``, with what people decided in ``workspace``; remembered in the journal of its runs too."""
+def _trained(workspace: Workspace, own: Workspace, decided: bytes, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
+    """One setting, as the commands would do it in ``own``, with what people ``decided``; remembered in the journal of ``workspace``'s runs too."""
     training = training_of(options, own.seed)
     own = replace(own, settings=replace(own.settings, crop=training.crop))
-    if journal := _decided(workspace, own.data):
+    if decided:
         own.artifacts.mkdir(parents=True, exist_ok=True)
-        shutil.copy(journal, own.artifacts / JOURNAL)
+        (own.artifacts / JOURNAL).write_bytes(decided)
     if training.cleaning:
         pipeline.clean(own, training.cleaning)
     if training.model == "stack":
@@ -156,7 +169,7 @@ def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["option", "level", "settings", plan.metric, "effect"]).set_index("option")
 
 
-def _best(workspace: Workspace, plan: Plan, name: str, seen: str, folder: Path) -> Path:
+def _best(workspace: Workspace, plan: Plan, name: str, seen: str, decided: bytes, folder: Path) -> Path:
     """One setting fitted once more on all pictures of the first data folder, in a folder that holds nothing of an earlier one."""
     options, seed = plan.settings[name], plan.seeds[0]
     digest, known = _digest(seen, seed, options, _groups(options)), folder / RESULT
@@ -167,26 +180,20 @@ def _best(workspace: Workspace, plan: Plan, name: str, seen: str, folder: Path) 
     if folder.exists():
         shutil.rmtree(folder)
     own = replace(workspace, data=plan.data[0], seed=seed, artifacts=folder, cache=workspace.artifacts / "cache")
-    outcome = _trained(workspace, own, options, refit=True, told={"experiment": plan.name, "setting": name})
+    outcome = _trained(workspace, own, decided, options, refit=True, told={"experiment": plan.name, "setting": name})
     write_json({"setting": name, "options": options, "seed": seed, "data": str(own.data), "model": outcome.model_file.name, "digest": digest}, known)
     return outcome.model_file
 
 
-def _decided(workspace: Workspace, data: Path) -> Path | None:
-    """The journal of what people decided, where it is of this data folder."""
-    journal = workspace.artifacts / JOURNAL
+def _decided(workspace: Workspace, data: Path) -> bytes:
+    """The journal of what people decided as it is now, the same for every run of a plan; empty where there is none, or it is of another folder."""
+    journal, known = workspace.artifacts / JOURNAL, workspace.artifacts / "manifest.parquet"
     if not journal.exists():
-        return None
-    known = workspace.artifacts / "manifest.parquet"
+        return b""
     if known.exists() and pipeline.read_manifest(workspace).attrs.get("root") not in (None, str(data.resolve())):
-        return None
-    return journal
-
-
-def _seen(workspace: Workspace, data: Path) -> str:
-    """What a folder holds, and what people decided of it."""
-    journal = _decided(workspace, data)
-    return _data_signature(data) + (hashlib.sha256(journal.read_bytes()).hexdigest() if journal else "")
+        workspace.notice(f"{journal} is not of {data}: what people decided is not used there")
+        return b""
+    return journal.read_bytes()
 
 
 def _groups(options: Options) -> str:

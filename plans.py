@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cleaning.decisions import CHECKS, CleaningSettings
+from cleaning.photos import METHODS
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models import MODELS
@@ -44,6 +45,9 @@ NETWORK = {f.name for kind in (CnnParameters, Augmentation) for f in fields(kind
 LGBM = {"balance", "trust_labels", "leave_out", "mirror"}
 NETWORK_BALANCES = ("none", "undersample")
 OF_NO_USE = {"lgbm": (NETWORK | {"preset", "arch", "blend"}) - LGBM, "cnn": {"leave_out", "blend"}, "stack": set[str]()}  # to a model
+TEXTS = {"model": "", "preset": "", "arch": "", "crop": "", "blend": "", "balance": ""}
+RANGES = {"radius": (0, 256), "max_difference": (0, 1), "photo_cut": (0, 1), "label_precision": (0, 1), "group_level": (0, 64)}  # of clean
+FEWEST_FOLDS = 2
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
 OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
 NAMED: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table"}
@@ -120,6 +124,8 @@ def read_plan(file: Path, default_data: Path) -> Plan:
             _typed(value, (kind,), f"{file}: {key}")
         if not values or len(set(values)) < len(values):
             raise ScratchworkError(f"{file}: {key} needs at least one value and each of them once, not {values}")
+    if min(seeds) < 0:
+        raise ScratchworkError(f"{file}: seeds has {min(seeds)}; seeds begin at 0")
     wish = content.get("refit_best", False)
     refit = ("best" if wish else "") if isinstance(wish, bool) else wish
     if refit not in ("", "best", *settings):
@@ -131,6 +137,7 @@ def read_plan(file: Path, default_data: Path) -> Plan:
 
 def training_of(options: Options, seed: int) -> Training:
     """What a setting asks of ``clean`` and ``train``. Raises `ScratchworkError` for a value that they would not take."""
+    _like(options, TEXTS)
     model = options.get("model", "lgbm")
     if model not in MODELS:
         raise ScratchworkError(f"model {model!r} is unknown; choose one of {', '.join(MODELS)}")
@@ -138,7 +145,10 @@ def training_of(options: Options, seed: int) -> Training:
     cleaning = {name.removeprefix("clean."): value for name, value in options.items() if name.startswith("clean.")}
     preset, arch, folds = options.get("preset", "fast"), options.get("arch", "scratch"), options.get("folds")
     _like({name: value for name, value in options.items() if name in NETWORK}, vars(CnnParameters()) | vars(Augmentation()))
-    _like({"folds": 5 if folds is None else folds}, {"folds": 5})
+    if folds is not None:
+        _typed(folds, (int,), "folds")
+        if folds < FEWEST_FOLDS:
+            raise ScratchworkError(f"folds is {folds}; at least {FEWEST_FOLDS} are needed")
     network = cnn_parameters(preset, arch, {**{name: value for name, value in options.items() if name in NETWORK}, "seed": seed})
     boosted = None
     if model == "cnn":
@@ -163,6 +173,14 @@ def _cleaning(options: Options) -> CleaningSettings:
     """As ``clean`` takes them; wrong labels are looked for only where they are to be dropped, since nothing else would change."""
     _like(options, {**vars(CleaningSettings()), "only": (), "skip": ()}, "clean.")
     only, skip = options.get("only", CHECKS), options.get("skip", [])
+    for name, checks in (("only", only), ("skip", skip)):
+        for check in checks:
+            _typed(check, (str,), f"clean.{name}")
+    for name, (least, most) in RANGES.items():
+        if name in options and not least <= options[name] <= most:
+            raise ScratchworkError(f"clean.{name} is {options[name]}; it must lie between {least} and {most}")
+    if options.get("photo_method", METHODS[0]) not in METHODS:
+        raise ScratchworkError(f"clean.photo_method {options['photo_method']!r} is unknown; choose one of {', '.join(METHODS)}")
     for check in {*only, *skip} - set(CHECKS):
         raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
     wanted = [check for check in CHECKS if check in only and check not in skip and (check != "labels" or options.get("drop_wrong_labels"))]
@@ -182,6 +200,8 @@ def _checked_options(file: Path, base: Options, cross: Options, named: list[dict
             raise ScratchworkError(f"{file}: [cross] {option} needs a list of values, not {levels!r}")
         if len({repr(level) for level in levels}) < len(levels):
             raise ScratchworkError(f"{file}: [cross] {option} has a value twice: {levels}")
+    for option in base.keys() & cross.keys():
+        raise ScratchworkError(f"{file}: [base] says {option} and [cross] varies it; take it out of one of them")
     seen = set[str]()
     for setting in named:
         name, own = setting["name"], _options_of(setting)
@@ -191,7 +211,7 @@ def _checked_options(file: Path, base: Options, cross: Options, named: list[dict
         for option in own.keys() & cross.keys():
             raise ScratchworkError(f"{file}: setting {name!r} says {option} and [cross] varies it; take it out of one of them")
         for model in cross.get("model", [own.get("model", base.get("model", "lgbm"))]):
-            of_no_use = sorted((own.keys() | cross.keys()) & OF_NO_USE.get(model, set()))
+            of_no_use = sorted((own.keys() | cross.keys()) & OF_NO_USE.get(str(model), set()))
             if of_no_use:
                 raise ScratchworkError(f"{file}: {f'setting {name!r}' if name else '[cross]'} is of model {model!r}, which has no "
                                        f"{', '.join(of_no_use)}; leave it out, or give another model")

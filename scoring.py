@@ -155,14 +155,14 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), "learned_from": found.learned,
                 "decided_together": settings.together, **scored}, files[3])
     write_table(slices, files[4])
-    doubtful = _suspected(workspace, table.index) if folder is None else np.zeros(len(table), bool)
+    doubtful = _suspected(workspace, table) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
     trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
     comparison = ""
     if settings.compare:
-        other = _predictions(workspace, settings.compare, folder, settings)
+        other = _predictions(workspace, settings.compare, folder, replace(settings, slice_by=None))
         names = (found.name, other.name) if found.name != other.name else (f"{model_file}, {found.name}", f"{settings.compare}, {other.name}")
-        comparison = _comparison(workspace, replace(found, name=names[0]), replace(other, name=names[1]))
+        comparison = _comparison(workspace, replace(found, name=names[0]), replace(other, name=names[1]), folder)
     if settings.errors:
         files += _explained_errors(workspace, model_file, found, folder, settings.together)
     return Evaluation(scored, report_text(truth, predicted, classes), files, slices, table[known].assign(loss=judged.loss)[JUDGED_COLUMNS],
@@ -187,14 +187,15 @@ def _predictions(workspace: Workspace, model_file: Path, folder: Path | None, se
 
 
 def _own_columns(workspace: Workspace, paths: pd.Index, file: Path) -> pd.DataFrame:
-    """The user's columns of ``file`` for these paths, as text; numbers of many values in bands."""
+    """The user's columns of ``file`` for these paths, as text; numbers of which most values are rare, in bands."""
     own = columns_by_path(paths, file, "--slice-by")
     unknown = int((own == "").all(axis=1).sum())
     if unknown:
         workspace.notice(f"--slice-by: {unknown:,} of {len(own):,} pictures have no value in {file}")
     for name in own:
         numbers = pd.to_numeric(own[name].where(own[name] != ""), errors="coerce")
-        if numbers.nunique() > FEWEST and (numbers.notna() == (own[name] != "")).all():
+        measured = numbers.notna().any() and (numbers.notna() == (own[name] != "")).all()
+        if measured and numbers.value_counts().median() < FEWEST:  # a number that names somebody has more pictures
             own[name] = bands(numbers)
         counts = own[name][own[name] != ""].value_counts()
         few = int((counts < FEWEST).sum())
@@ -283,8 +284,9 @@ def _heat(model: Any, pictures: Pictures, chosen: np.ndarray) -> np.ndarray | No
     return looked_at(network.members_[0], network.parameters, len(network.classes_), pictures, chosen)
 
 
-def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -> str:
-    """One sentence: who is better, by how much, and whether chance does as much."""
+def _comparison(workspace: Workspace, first: Predictions, second: Predictions, folder: Path | None) -> str:
+    """One sentence: who is better, by how much, and whether chance does as much. ``folder``: None for held-out parts, whose labels may have changed
+    between two trainings."""
     if first.classes != second.classes:
         raise ScratchworkError(f"--compare: {first.name} and {second.name} know other labels ({len(first.classes)} and {len(second.classes)}); "
                                "train both on the same folder")
@@ -295,7 +297,7 @@ def _comparison(workspace: Workspace, first: Predictions, second: Predictions) -
     order = pd.Index(second.table["sha256"][once]).get_indexer(first.table["sha256"])
     others = second.table[once].iloc[order].set_axis(first.table.index)
     relabelled = int((others["label"] != first.table["label"]).sum())
-    if relabelled:
+    if relabelled and folder is None:
         workspace.notice(f"--compare: {relabelled:,} picture{'s have' if relabelled > 1 else ' has'} had another label since {second.name} was "
                          f"trained; both models are judged by the labels of {first.name}")
     second = replace(second, table=others.assign(label=first.table["label"], group=first.table["group"]), proba=second.proba[once][order])
@@ -363,7 +365,7 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     workspace = _as_extracted(workspace, model)
     known = workspace.artifacts / "manifest.parquet"
     manifest = read_manifest(workspace) if known.exists() else pd.DataFrame(index=held_out.index)
-    facts = manifest.reindex(held_out.index)[_same_content(manifest, held_out)].reindex(held_out.index)
+    facts = manifest.reindex(held_out.index)[same_content(manifest, held_out)].reindex(held_out.index)
     table = with_group(held_out[["sha256", "label", "predicted"]], manifest)
     attributes = attributes_of(workspace, held_out["sha256"], facts)
     return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
@@ -373,10 +375,10 @@ def with_group(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """A table by path with ``sha256``, and the ``group`` that each picture has in the manifest; its own where it has none there, or where the
     manifest has another picture of that name."""
     group = manifest["group"].reindex(table.index).fillna("") if "group" in manifest else pd.Series("", index=table.index)
-    return table.assign(group=group.where((group != "") & _same_content(manifest, table), table["sha256"]))
+    return table.assign(group=group.where((group != "") & same_content(manifest, table), table["sha256"]))
 
 
-def _same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+def same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     """path → whether the manifest has that very picture under the path: it may be of another folder by now."""
     return manifest["sha256"].reindex(table.index) == table["sha256"] if "sha256" in manifest else pd.Series(False, index=table.index)
 
@@ -384,7 +386,7 @@ def _same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
 def _copies_held_out(workspace: Workspace, table: pd.DataFrame) -> pd.Series:
     """Groups of copies among held-out pictures, as the last cleaning found them; not the user's own groups, which are of different pictures."""
     known = workspace.artifacts / "manifest.parquet"
-    same = _same_content(read_manifest(workspace), table) if known.exists() else pd.Series(False, index=table.index)
+    same = same_content(read_manifest(workspace), table) if known.exists() else pd.Series(False, index=table.index)
     return copies_of(workspace, table).where(same, table["sha256"])
 
 
@@ -440,11 +442,12 @@ def _photo_scores(workspace: Workspace, digests: pd.Series) -> pd.Series:
     return score.astype(float)
 
 
-def _suspected(workspace: Workspace, paths: pd.Index) -> np.ndarray:
-    """(n,) bool: the last cleaning suspects the label of the picture."""
-    if not (workspace.artifacts / "decisions.csv").exists():
-        return np.zeros(len(paths), bool)
-    return (read_decisions(workspace)["reason"].reindex(paths) == "wrong_label").to_numpy()
+def _suspected(workspace: Workspace, table: pd.DataFrame) -> np.ndarray:
+    """(n,) bool: the last cleaning suspects the label of the picture, by path and ``sha256``: it may have been of another folder."""
+    if not all((workspace.artifacts / name).exists() for name in ("decisions.csv", "manifest.parquet")):
+        return np.zeros(len(table), bool)
+    wrong = read_decisions(workspace)["reason"].reindex(table.index) == "wrong_label"
+    return (wrong & same_content(read_manifest(workspace), table)).to_numpy()
 
 
 def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, copies: bool) -> Predictions:

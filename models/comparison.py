@@ -37,13 +37,12 @@ class Run(NamedTuple):
 
 
 def of_all_settings(runs: Sequence[Run]) -> list[Run]:
-    """The runs of those data and seeds that every setting has been run with, so that no setting is better by having had the easier ones; all runs
-    where there are none such."""
+    """The runs of those data and seeds that every setting has been run with, so that no setting is better by having had the easier ones."""
     settings = {run.setting for run in runs}
     repetitions: dict[str, set[str]] = {}
     for run in runs:
         repetitions.setdefault(run.repetition, set()).add(run.setting)
-    return [run for run in runs if repetitions[run.repetition] == settings] or list(runs)
+    return [run for run in runs if repetitions[run.repetition] == settings]
 
 
 def result_table(runs: Sequence[Run], metric: str, judged_on: str, seed: int = 0) -> pd.DataFrame:

@@ -4,6 +4,7 @@
 training part of a campset, and what was not yet, is in docs/lab-notes.md. No torch here.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -16,6 +17,10 @@ SCHEDULES = ("cosine", "constant")
 WATCHES = ("macro-f1", "log-loss", "accuracy")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+FROM_ZERO = ("weight_decay", "focal_gamma", "logit_adjustment", "average_epochs", "patience", "decay", "mixup", "cutmix")
+RANGES = {**dict.fromkeys(FROM_ZERO, (0, math.inf)),
+          **dict.fromkeys(("sampling", "distillation", "shift", "brightness", "contrast", "saturation", "cutout"), (0, 1)),
+          **dict.fromkeys(("warm_up", "smoothing", "grid_mask"), (0, 0.9)), "rotation": (0, 180), "shear": (0, 2), "zoom": (0, 2)}
 MIN_SIZE_PX = 16
 HALVINGS = 8  # the last map of ``scratch`` has an eighth of the first one's side
 CHOICES = {"arch": ARCHITECTURES, "loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "watch": WATCHES, "device": DEVICES,
@@ -94,6 +99,11 @@ class CnnParameters:
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
+        told = {**vars(self), **vars(self.augmentation)}
+        for name, (floor, most) in RANGES.items():
+            if not floor <= told[name] <= most:
+                between = f"at least {floor:g}" if most == math.inf else f"between {floor:g} and {most:g}"
+                raise ScratchworkError(f"{name.replace('_', ' ')} {told[name]} is out of range; {between}")
         if self.arch == "scratch" and (self.size % self.patch or self.size < HALVINGS * self.patch):
             raise ScratchworkError(f"size {self.size} with patch {self.patch}: scratch turns patches of pixels into channels and halves the side "
                                    f"three times; the size must be a multiple of the patch and at least {HALVINGS} times as large")
@@ -122,6 +132,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"width": 48, "batch": 32, "epochs": 16, "fold_epochs": 8, "refits": 4, "refit_epochs": 8},  # a fifth refit would leave a core idle
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw"},  # muon was not tried on a GPU yet
 }
+DECOUPLED = ("muon", "adamw")  # their weight decay is no part of the gradient, and another number
 RATES = dict.fromkeys(("adamw", "sgd", "adam"), 2e-3)  # where nobody says one; muon has the default
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
 PUBLISHED: dict[str, dict[str, Any]] = {
@@ -153,6 +164,7 @@ def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str
         base |= {name: min(base[name], own["epochs"]) for name in ("fold_epochs", "refit_epochs") if name in base}
     optimizer = own.get("optimizer", base.get("optimizer"))
     if arch != "scratch" and optimizer != base.get("optimizer"):  # what was published with one optimizer is nothing for another
-        base = {name: value for name, value in base.items() if name not in ("learning_rate", "weight_decay", "decay")}
+        own_decay = ("weight_decay",) if optimizer in DECOUPLED else ()
+        base = {name: value for name, value in base.items() if name not in ("learning_rate", "decay", *own_decay)}
     rate = {"learning_rate": RATES[optimizer]} if optimizer in RATES else {}
     return CnnParameters(**{**rate, **base, **own, "arch": arch, "augmentation": augmentation})

@@ -13,7 +13,7 @@ PARTS = {"out_of_fold": "out of fold", "held_out": "held out", "test": "test fol
 
 
 def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judged: tuple[str, str, str], missing: list[str],
-                   failed: list[str], file: Path) -> None:
+                   failed: list[str], notes: list[str], file: Path) -> None:
     """``table``: a row per setting, best first; ``effects``: a row per level; both as `experiment.run_plan` makes them. ``judged``: the metric, the
     part, and the setting from which the differences are."""
     metric, judged_on, first = judged
@@ -25,6 +25,8 @@ def write_markdown(title: str, table: pd.DataFrame, effects: pd.DataFrame, judge
              *(" / ".join(f"{row[f'{part}_{name_of}']:.4f}" for name_of in NAMES) for part in parts), f"{row['pictures']:,.0f}", f"{row['runs']:.0f}",
              f"{row['seconds']:,.0f}"] for name, row in table.iterrows()]
     lines = [f"# {title}", "", *_markdown(head, rows), "", how_sure(table)]
+    for note in notes:
+        lines += ["", f"{note[0].upper()}{note[1:]}."]
     if len(effects):
         levels = [[str(option), row["level"], f"{row[metric]:.4f}", f"{row['effect']:+.4f}", str(row["settings"])]
                   for option, row in effects.iterrows()]

@@ -51,6 +51,17 @@ def plan_of(folder: Path, text: str) -> Plan:
     ("[cross]\nepochs = [4, 8]", r"\[cross\] is of model 'lgbm', which has no epochs"),
     ("[cross]\nbalance = ['none', 'none']", r"\[cross\] balance has a value twice"),
     ("[[setting]]\nname = 'x'\nmodel = 'cnn'\nleave_out = ['hog']", "setting 'x' is of model 'cnn', which has no leave_out"),
+    ("[base]\nmodel = ['lgbm', 'cnn']", r"model is \['lgbm', 'cnn'\]; it must be text"),
+    ("[base]\nmodel = 'cnn'\npreset = ['fast']", r"preset is \['fast'\]; it must be text"),
+    ("[base]\nclean.only = [['x']]", r"clean.only is \['x'\]; it must be text"),
+    ("seeds = [-1]", "seeds has -1; seeds begin at 0"),
+    ("[base]\nfolds = 1", "folds is 1; at least 2"),
+    ("[base]\nclean.group_level = -1", "clean.group_level is -1; it must lie between 0 and"),
+    ("[base]\nclean.label_precision = 7", "clean.label_precision is 7; it must lie between 0 and 1"),
+    ("[base]\nclean.photo_method = 'kmean'", "clean.photo_method 'kmean' is unknown; choose one of gmm"),
+    ("[base]\nmodel = 'cnn'\nsampling = 5.0", "sampling 5.0 is out of range; between 0 and 1"),
+    ("[base]\nmodel = 'cnn'\nmixup = -1", "mixup -1 is out of range; at least 0"),
+    ("[base]\nbalance = 'none'\n[cross]\nbalance = ['smote']", r"\[base\] says balance and \[cross\] varies it"),
     ("[[setting]]\nname = 'x'\n[[setting]]\nname = 'x'\nbalance = 'smote'", "two settings have the name 'x'"),
     ("[cross]\nbalance = ['none', 'smote']\n[[setting]]\nname = 'x'\nbalance = 'smote'", r"setting 'x' says balance and \[cross\] varies it"),
 ])
@@ -139,7 +150,7 @@ class Bench:
         monkeypatch.setattr(experiment, "_one_run", self.one_run)
         monkeypatch.setattr(experiment, "_trained", self.trained)
 
-    def one_run(self, workspace: Workspace, own: Workspace, plan: str, name: str, *_: object) -> None:
+    def one_run(self, workspace: Workspace, own: Workspace, decided: bytes, plan: str, name: str, *_: object) -> None:
         if name == "broken":
             raise ScratchworkError("it would not")
         self.ran.append((name, own.artifacts.name))
@@ -150,7 +161,9 @@ class Bench:
         figures = {"macro_f1": score, "micro_f1": score, "log_loss": 1.0, "n": 2}
         write_json({"model": "lgbm", "metrics": {"out_of_fold": figures, "held_out": None}, "seconds": 1}, own.artifacts / experiment.RESULT)
 
-    def trained(self, workspace: Workspace, own: Workspace, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
+    def trained(self, workspace: Workspace, own: Workspace, decided: bytes, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
+        if "groups.csv" in str(options):
+            raise ScratchworkError("the groups cannot be read")
         self.ran.append((told["setting"], "best"))
         own.artifacts.mkdir(parents=True)
         (own.artifacts / "lgbm.joblib").write_text(told["setting"], encoding="utf-8")
@@ -228,7 +241,18 @@ def test_no_setting_is_best_by_having_had_the_easier_runs(tmp_path: Path, monkey
     assert outcome.table.index[0] == "good"
     outcome = bench.run(f"seeds = [0, 1]\ntime_limit_min = 0\n{both}")
     assert outcome.table["macro_f1"].to_dict() == {"good": 0.8, "bad": 0.5}
-    assert (outcome.apart, len(outcome.missing)) == (1, 1)
+    assert len(outcome.missing) == 1
+    assert outcome.notes == ["1 more runs are not in the table, since not every setting was run with their data and seed"]
+    assert "1 more runs are not in the table" in outcome.files[1].read_text(encoding="utf-8")
+
+
+def test_settings_that_share_no_run_are_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One was run with one seed and one with another: there is a table, and a word that it compares what is not alike."""
+    bench = Bench(tmp_path, monkeypatch)
+    bench.run("seeds = [0]\n[[setting]]\nname = 'good'")
+    bench.run("seeds = [1]\n[[setting]]\nname = 'bad'\ntrust_labels = true")
+    outcome = bench.run("seeds = [0, 1]\ntime_limit_min = 0\n[[setting]]\nname = 'good'\n[[setting]]\nname = 'bad'\ntrust_labels = true")
+    assert outcome.notes == ["no data and seed were run with every setting: the settings are not compared like with like"]
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +262,10 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path: Path, monkeypat
     assert list(outcome.table.index) == ["good"]
     assert len(outcome.failed) == 1
     assert "it would not" in outcome.failed[0]
+    assert outcome.failed[0] in outcome.files[1].read_text(encoding="utf-8")
+    outcome = bench.run("refit_best = 'grouped'\n[[setting]]\nname = 'good'\n[[setting]]\nname = 'grouped'\nclean.groups = 'groups.csv'")
+    assert len(outcome.table) == 2
+    assert outcome.failed == ["'grouped' fitted on everything: the groups cannot be read"]
     assert outcome.failed[0] in outcome.files[1].read_text(encoding="utf-8")
 
 

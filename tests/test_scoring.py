@@ -41,11 +41,11 @@ def test_two_models_are_judged_by_one_truth(told: tuple[Workspace, list[str]]) -
     workspace, lines = told
     new = predictions("new", ["가", "가", "b", "b"], ["가", "가", "b", "가"])
     old = predictions("old", ["b", "b", "b", "가"], ["가", "b", "b", "가"], ["sha3", "sha2", "sha1", "sha0"])
-    sentence = scoring._comparison(workspace, new, old)
+    sentence = scoring._comparison(workspace, new, old, None)
     assert "it alone is right on 1, the other alone on 0" in sentence
     assert lines == ["--compare: 1 picture has had another label since old was trained; both models are judged by the labels of new"]
     with pytest.raises(ScratchworkError, match="held out other pictures"):
-        scoring._comparison(workspace, new, predictions("other", ["가"] * 4, ["가"] * 4, ["sha0", "sha1", "sha2", "else"]))
+        scoring._comparison(workspace, new, predictions("other", ["가"] * 4, ["가"] * 4, ["sha0", "sha1", "sha2", "else"]), None)
 
 
 def test_groups_are_of_contents_not_of_names(told: tuple[Workspace, list[str]]) -> None:
@@ -93,10 +93,12 @@ def test_own_columns_in_any_spelling_and_numbers_in_bands(told: tuple[Workspace,
     """Paths match however their Hangul is spelled; a number of many values becomes bands; what has no value and what is too small is said."""
     workspace, lines = told
     paths = pd.Index([unicodedata.normalize("NFD", f"가방/{i}.png") for i in range(60)])
-    own = pd.DataFrame({"path": [f"가방/{i}.png" for i in range(50)], "age": [str(i) for i in range(50)], "who": ["a"] * 45 + ["b"] * 5})
+    own = pd.DataFrame({"path": [f"가방/{i}.png" for i in range(50)], "age": [str(i) for i in range(50)], "who": ["a"] * 45 + ["b"] * 5,
+                        "driver": [str(i % 3) for i in range(50)]})
     own.to_csv(tmp_path / "own.csv", index=False)
     found = scoring._own_columns(workspace, paths, tmp_path / "own.csv")
     assert found["own: age"].nunique() == 4  # three bands and nothing
+    assert set(found["own: driver"]) == {"0", "1", "2", ""}  # numbers that name somebody
     assert found["own: who"].value_counts().to_dict() == {"a": 45, "": 10, "b": 5}
     assert lines == [f"--slice-by: 10 of 60 pictures have no value in {tmp_path / 'own.csv'}",
                      "--slice-by: 1 value of who has fewer than 10 pictures and is left out"]
