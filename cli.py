@@ -293,8 +293,10 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                                                          "is wrong, at least.")] = DEFAULT_LABEL_PRECISION,
           allow_photos: Annotated[bool, typer.Option("--allow-photos", help="Leave photographs out even if they are more than half.")] = False,
           allow_empty: Annotated[bool, typer.Option("--allow-empty", help="A label may lose all its pictures.")] = False,
-          groups: Annotated[Path | None, typer.Option("--groups", help="CSV of path and group: folds never split a group.")] = None,
-          group_level: Annotated[int, typer.Option("--group-level", min=0, help="Folder level whose names are groups (1 = label).")] = 0,
+          groups: Annotated[Path | None, typer.Option("--groups", help="CSV of path and group: folds never split a group.",
+                                                      show_default="as before")] = None,
+          group_level: Annotated[int | None, typer.Option("--group-level", min=0, help="Folder level whose names are groups (1 = label); 0: none.",
+                                                          show_default="as before")] = None,
           apply: Annotated[Path | None, typer.Option("--apply", help="Write the kept pictures into this new folder.")] = None,
           explain: Annotated[str | None, typer.Option("--explain", help="Say why this picture was kept or left out.")] = None,
           crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
@@ -304,12 +306,13 @@ def clean(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
         import pipeline
         from cleaning.decisions import CleaningSettings
 
-        settings = CleaningSettings(checks, radius, max_difference, turned, photo_method.value, photo_cut, allow_photos, drop_wrong_labels,
-                                    label_precision, allow_empty, str(groups or ""), group_level, seed)
         with _workspace(data, artifacts, seed, jobs, max_pixels, crop) as workspace:
             if explain:
                 print(pipeline.explanation(workspace, explain))
                 return
+            grouped = pipeline.groups_before(workspace) if groups is None and group_level is None else (str(groups or ""), group_level or 0)
+            settings = CleaningSettings(checks, radius, max_difference, turned, photo_method.value, photo_cut, allow_photos, drop_wrong_labels,
+                                        label_precision, allow_empty, *grouped, seed)
             result = pipeline.clean(workspace, settings)
             written = pipeline.write_cleaned_folder(workspace, result, apply) if apply else 0
         left = result.decisions[~result.decisions["keep"]]["reason"].value_counts()

@@ -394,6 +394,8 @@ def train_stack(workspace: Workspace, plan: StackPlan, folds: int | None = None,
     bases = [_base(workspace, data, name) for name in BASES]
     trained = stacked(bases, data.examples, data.classes, plan.stack, workspace.settings)
     cards = {name: read_card(workspace.artifacts / f"{name}.joblib") for name in BASES}
+    if plan.pseudo_label:
+        trained.told["pseudo_label"] = {"folder": str(plan.pseudo_label), "floor": plan.pseudo_floor, "cap": plan.pseudo_cap}
     trained.told["base_parameters"] = {name: card["parameters"] for name, card in cards.items()}
     return _saved(workspace, data, "stack", plan.stack, trained, any(card["refit"] for card in cards.values()), started)
 
@@ -637,7 +639,7 @@ def near_duplicates(workspace: Workspace, readable: pd.DataFrame, settings: Clea
     store, names = workspace.store, feature_names()
     rows = store.rows_of(readable["sha256"])
     box = [names.index(f"background__box_{side}") for side in ("height", "width")]
-    height, width = store.features[rows][:, box].T * readable[["height", "width"]].to_numpy(float).T
+    height, width = store.features[rows[:, None], box].T * readable[["height", "width"]].to_numpy(float).T
     first = np.flatnonzero(~readable["sha256"].duplicated())
     files = [str(workspace.data / str(path)) for path in readable.index[first]]
     shape = readable.iloc[first][["mode", "width", "height"]].astype(str).agg(" ".join, axis=1).to_numpy(str)
@@ -796,6 +798,19 @@ def cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
         return CleaningSettings(**{**card["settings"], "checks": tuple(card["settings"]["checks"])}), card["digest"]
     except (ValueError, KeyError, TypeError) as error:
         raise ScratchworkError(f"{file} cannot be understood ({error}); delete it and run python cli.py clean") from error
+
+
+def groups_before(workspace: Workspace) -> tuple[str, int]:
+    """``groups`` and ``group_level`` of the last cleaning of this folder: what must not straddle folds is a fact of the data, no taste."""
+    settings, _ = cleaning_card(workspace)
+    if not (settings.groups or settings.group_level):
+        return "", 0
+    known = workspace.artifacts / "manifest.parquet"
+    if not known.exists() or read_manifest(workspace).attrs.get("root") != str(workspace.data.resolve()):
+        return "", 0
+    told = f"--groups {settings.groups}" if settings.groups else f"--group-level {settings.group_level}"
+    workspace.notice(f"groups as before: {told} (--group-level 0 for none)")
+    return settings.groups, settings.group_level
 
 
 def _write_decisions(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, settings: CleaningSettings) -> None:

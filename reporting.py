@@ -7,6 +7,7 @@ part, the out-of-fold predictions, or a test folder that ``evaluate --data`` was
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +41,7 @@ from pipeline import (
     read_manifest,
 )
 from reports.report import Contents, Note, write_report
+from reports.report_made import Where
 from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
@@ -113,14 +115,18 @@ def gathered(workspace: Workspace, t: Texts, model_file: Path | None = None) -> 
     photo_facts = _photo_facts(workspace, manifest, decisions, album)
     return Contents(root, datetime.now(UTC), album, manifest, decisions, cleaning, photo_facts, methods, models, chosen, slices, slices_of,
                     pd.read_csv(history) if history.exists() else None, errors, experiments, runs, versions(), workspace.settings.fingerprint(),
-                    notes, missing)
+                    notes, missing, _where(workspace, root))
 
 
 def _command(workspace: Workspace, root: Path, what: str) -> str:
     """A command on this folder and these artifacts, which are named where they are not the usual ones."""
+    return f"python cli.py {what}{''.join(_where(workspace, root))}"
+
+
+def _where(workspace: Workspace, root: Path) -> Where:
     inside = root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root
-    told = "" if root == default_data().resolve() else f" --data {inside}"
-    return f"python cli.py {what}{told}" + ("" if workspace.artifacts == DEFAULT_ARTIFACTS else f" --artifacts {workspace.artifacts}")
+    return Where("" if root == default_data().resolve() else f" --data {shlex.quote(str(inside))}",
+                 "" if workspace.artifacts == DEFAULT_ARTIFACTS else f" --artifacts {shlex.quote(str(workspace.artifacts))}")
 
 
 def _as_extracted(workspace: Workspace, model_file: Path) -> Workspace:
@@ -247,7 +253,7 @@ def _tested(workspace: Workspace, file: Path) -> tuple[pd.DataFrame, str, bool] 
     read = pd.read_csv(table, header=0, names=columns, dtype=dict.fromkeys(columns[:4], str), keep_default_na=False).set_index("path")
     proba = read.columns[read.columns.str.startswith(PROBABILITY)]
     read[proba] = read[proba].div(read[proba].sum(axis=1), axis=0)  # written with few digits: they add up to almost 1
-    return read.assign(group=read["sha256"]), Path(told["data"]).name, bool(told.get("decided_together"))
+    return read.assign(group=read["sha256"]), Path(told["data"]).resolve().name, bool(told.get("decided_together"))
 
 
 def _part(name: str, table: pd.DataFrame, classes: list[str], seed: int) -> Part:
@@ -263,7 +269,7 @@ def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataF
     if file.exists() and facts.exists():
         told = json.loads(facts.read_text(encoding="utf-8"))
         if told.get("model_sha256") == model.card["sha256"]:
-            folder = "" if told["data"] == "held-out part" else Path(told["data"]).name
+            folder = "" if told["data"] == "held-out part" else Path(told["data"]).resolve().name
             table = pd.read_csv(file, dtype={"attribute": str, "value": str}, keep_default_na=False, na_values=[""])
             return table, judged_there(model, folder, bool(told.get("decided_together")), t)
     part = judged_part(model)

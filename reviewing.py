@@ -14,7 +14,7 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from cleaning.overrides import Places, append_overrides, complete_columns, read_
 from cleaning.votes import GroupAgreement, PairAgreement, group_agreements, pair_agreements, settlements, tallies
 from features.errors import ScratchworkError
 from features.store import FeatureStore
-from pipeline import Workspace, predictions_file, read_decisions, read_manifest
+from pipeline import Workspace, cleaning_card, default_data, predictions_file, read_decisions, read_manifest
+from reports.report_made import cleaning_options
 from reports.review_queues import DIGEST_CHARS, Material, review_index
 from scoring import last_trained
 
@@ -115,9 +116,10 @@ def missing_files(root: Path, manifest: pd.DataFrame) -> frozenset[str]:
 
 
 def commands(root: Path | None, artifacts: Path) -> list[str]:
-    """What puts the decisions into effect, with the folders of this review."""
+    """What puts the decisions into effect, with the folders of this review, and cleans as it was done before."""
     options = [f" --data {shlex.quote(str(root))}" * bool(root), f" --artifacts {shlex.quote(str(artifacts))}" * (artifacts != Path("artifacts"))]
-    return [f"python cli.py {name}{''.join(options)}" for name in ("clean", "train")]
+    settings, _ = cleaning_card(Workspace(root or default_data(), artifacts))
+    return [f"python cli.py {name}{''.join(options)}{more}" for name, more in (("clean", cleaning_options(asdict(settings))), ("train", ""))]
 
 
 def login_name() -> str:

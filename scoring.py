@@ -51,6 +51,7 @@ from reports.evaluation import write_confusion, write_reliability, write_table
 from reports.figures import font_notice
 from reports.thumbnails import Album
 
+OWN_COLUMNS = ("path", "predicted", "issue")  # of predictions, beside the labels
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB
 
 
@@ -148,13 +149,13 @@ def evaluate(workspace: Workspace, model_file: Path, folder: Path | None, settin
     files = [workspace.artifacts / "figures" / "confusion.png", workspace.artifacts / "figures" / "reliability.png",
              workspace.artifacts / "evaluation.csv", workspace.artifacts / "evaluation.json", workspace.artifacts / "slices.csv"]
     title = f"{found.name}: {scored['n']:,} pictures, macro-F1 {scored['macro_f1']:.3f}"
-    write_confusion(confusion(truth, predicted, classes), classes, title, files[0])
-    write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
     outcome = table.drop(columns="group").assign(correct=table["label"] == table["predicted"])
     write_table(pd.concat([outcome, pd.DataFrame(proba, index=table.index, columns=classes)], axis=1), files[2])
     write_json({"model": str(model_file), "model_sha256": found.card["sha256"], "data": str(folder or "held-out part"), "learned_from": found.learned,
                 "decided_together": settings.together, **scored}, files[3])
     write_table(slices, files[4])
+    write_confusion(confusion(truth, predicted, classes), classes, title, files[0])  # pictures last: of very many labels they take memory
+    write_reliability(reliability, f"{found.name}: calibration error {error:.3f}", files[1])
     doubtful = _suspected(workspace, table) if folder is None else np.zeros(len(table), bool)
     rest = ~doubtful[known]
     trusted = metrics(truth[rest], predicted[rest], proba[known][rest], classes) if doubtful.any() and rest.any() else None
@@ -239,7 +240,7 @@ def _explained_errors(workspace: Workspace, model_file: Path, found: Predictions
     errors = error_table(table["label"].to_numpy(object), table["predicted"].to_numpy(object), found.proba[wrong], found.classes,
                          model.parts_of(pictures, workspace.jobs), model.reasons_of(pictures, chosen, true, workspace.jobs), near, near_labels,
                          _content_px(pictures, found.facts[wrong]), _photographs(workspace, pictures, training)).set_index(table.index)
-    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "data": folder.name if folder else "",
+    facts = {"name": found.name, "model": model_file.stem, "model_sha256": card["sha256"], "data": folder.resolve().name if folder else "",
              "together": together, "parts": list(getattr(model, "bases_", {}))}
     told = explained(errors, table["sha256"].to_numpy(), learned["sha256"].to_numpy(object)[near.positions], near_labels, near.distances,
                      _heat(model, pictures, chosen), facts)
@@ -312,8 +313,8 @@ def _comparison(workspace: Workspace, first: Predictions, second: Predictions, f
 
 
 def predict(workspace: Workspace, model_file: Path, paths: list[Path], together: bool = False) -> pd.DataFrame:
-    """One row per picture, indexed by ``path`` as given: one probability per class, ``predicted``, ``issue``. Folders are searched. ``together``:
-    labels are decided for the macro-F1 of just these pictures."""
+    """One row per picture, indexed by ``path`` as given: one probability per class (``p__`` before a label that is called as one of the other
+    columns), ``predicted``, ``issue``. Folders are searched. ``together``: labels are decided for the macro-F1 of just these pictures."""
     model, _ = load_model(model_file)
     workspace = replace(workspace, settings=model.settings)
     files: list[tuple[str, str]] = []  # (name for the table, file)
@@ -341,7 +342,8 @@ def predict(workspace: Workspace, model_file: Path, paths: list[Path], together:
     good = np.array([not fact.issue for fact in facts])
     if parts:
         proba[good] = np.concatenate(parts)
-    table = pd.DataFrame(proba, columns=model.classes_, index=pd.Index([name for name, _ in files], name="path"))
+    columns = [PROBABILITY + label if label in OWN_COLUMNS else label for label in model.classes_]
+    table = pd.DataFrame(proba, columns=columns, index=pd.Index([name for name, _ in files], name="path"))
     table["predicted"] = pd.Series("", index=table.index, dtype=object)
     if good.any():
         table.loc[good, "predicted"] = model.labels_of(proba[good], together)
@@ -469,8 +471,8 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, co
         workspace.notice(f"{learned:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
     proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
-    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.name}", attributes_of(workspace, good["sha256"], good), good,
-                       learned)
+    attributes = attributes_of(workspace, good["sha256"], good)
+    return Predictions(model, card, table, proba, f"{model_file.stem} on {folder.resolve().name}", attributes, good, learned)
 
 
 def _copies(workspace: Workspace, readable: pd.DataFrame) -> pd.Series:

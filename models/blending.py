@@ -33,7 +33,8 @@ class Said(NamedTuple):
 
 
 class Blend:
-    """``weights_`` (m * n_classes + s + 1, n_classes), ``centre_`` and ``spread_`` (s,) of the scalars, and ``ridge_`` are learned by `fit`."""
+    """``weights_`` (m * n_classes + s + 1, n_classes), ``centre_``, ``spread_`` and ``range_`` of the scalars (s,), and ``ridge_`` are learned by
+    `fit`."""
 
     def __init__(self, kind: str = "stack") -> None:
         if kind not in BLENDS:
@@ -43,6 +44,7 @@ class Blend:
     def fit(self, said: Said, codes: np.ndarray, fold: np.ndarray) -> "Blend":
         """From models that had not seen the pictures; class codes (n,); the ridge is chosen on left-out ``fold`` (n,)."""
         self.centre_, self.spread_ = said.scalars.mean(0), np.maximum(said.scalars.std(0), 1e-9)
+        self.range_ = said.scalars.min(0), said.scalars.max(0)
         models, _, classes = said.log_proba.shape
         free = _free(self.kind, models, classes, said.scalars.shape[1])
         X = self._columns(said)
@@ -66,9 +68,12 @@ class Blend:
         return log_softmax(self._columns(said) @ self.weights_)
 
     def _columns(self, said: Said) -> np.ndarray:
-        """(n, m * n_classes + s + 1): log-probabilities, standardised scalars, 1."""
+        """(n, m * n_classes + s + 1): log-probabilities, standardised scalars, 1. A file larger than all that were learned from counts as the largest
+        of them: a line goes on for ever, what it was fitted on does not."""
         clipped = np.maximum(said.log_proba, LEAST)
-        return np.hstack([*clipped, (said.scalars - self.centre_) / self.spread_, np.ones((clipped.shape[1], 1))])
+        low, high = getattr(self, "range_", (-np.inf, np.inf))  # models that were saved before have none
+        scalars = (np.clip(said.scalars, low, high) - self.centre_) / self.spread_
+        return np.hstack([*clipped, scalars, np.ones((clipped.shape[1], 1))])
 
 
 def blended_out_of_fold(kind: str, said: Said, codes: np.ndarray, fold: np.ndarray) -> np.ndarray:

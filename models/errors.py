@@ -48,9 +48,13 @@ def nearest(X: np.ndarray, points: np.ndarray, k: int) -> tuple[np.ndarray, np.n
     for start in range(0, len(X), CHUNK):
         part = X[start:start + CHUNK]
         squares = np.maximum((part**2).sum(1)[:, None] + lengths - 2 * part @ points.T, 0)
-        order = np.argsort(squares, axis=1, kind="stable")[:, :k]
+        rows, order, near = np.arange(len(part)), np.empty((len(part), k), int), np.empty((len(part), k))
+        for number in range(k):  # a few smallest, of equal ones the first: sorting all of them takes far longer
+            order[:, number] = squares.argmin(axis=1)
+            near[:, number] = squares[rows, order[:, number]]
+            squares[rows, order[:, number]] = np.inf
         positions.append(order)
-        distances.append(np.sqrt(np.take_along_axis(squares, order, 1)))
+        distances.append(np.sqrt(near))
     return np.concatenate(positions), np.concatenate(distances)
 
 

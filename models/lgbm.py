@@ -161,8 +161,10 @@ class BoostedKernel:
         """Mixtures, projection and kernel machine, and from them what the trees learn from."""
         p = self.parameters
         chosen = thinned_rows(known.codes, p.kernel_rows, p.seed)
-        own, rest = known.take(chosen), known.take(np.setdiff1d(np.arange(len(known.codes)), chosen))
-        self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, own.pictures.rows)) for encoder in _encoders(p)]
+        own = known.take(chosen)
+        # the trees learn how far to trust the kernel machine: from pictures that it has not seen, nor others of their group
+        rest = known.take(np.setdiff1d(np.flatnonzero(~np.isin(known.groups, own.groups)), chosen))
+        self.encoders_ = [encoder.fit(_samples_of(samples, encoder.kind, known.pictures.rows)) for encoder in _encoders(p)]
         shares = {"gradient": p.gradient_share}
         self.projection_ = BlockProjection([Block(name, shares.get(name, 1)) for name in (*p.encoded, *p.kernel_families)], p.projected, p.seed)
         room = p.kernel_rows - len(chosen) if p.mirror else 0
@@ -171,23 +173,18 @@ class BoostedKernel:
         X = self.projection_.fit_transform(_stacked([part for _, part in count(self._encoded(own.pictures, jobs))]))
         turned, mirrored, plain = self._mirror_images(own, X, turned, jobs, count)
         trees = self._tree_columns(own.pictures)
-        if p.balance == "smote":
-            made, made_codes = smote(np.hstack([X.astype(np.float32), trees]), own.codes, p.seed)
-        else:
-            made, made_codes = np.empty((0, X.shape[1] + trees.shape[1]), np.float32), own.codes[:0]
-        codes = np.concatenate([own.codes, made_codes])
-        points = np.concatenate([X, made[:, :X.shape[1]].astype(np.float16), mirrored])
-        if plain is None or len(points) > len(X):
-            groups = np.concatenate([own.groups, -1 - np.arange(len(made)), own.groups[turned]])
-            self.kernel_ = self._kernel_machine(points, np.concatenate([codes, own.codes[turned]]), groups)
+        if plain is None or len(turned):
+            self.kernel_ = self._kernel_machine(np.concatenate([X, mirrored]), np.concatenate([own.codes, own.codes[turned]]),
+                                                np.concatenate([own.groups, own.groups[turned]]))
         else:
             self.kernel_ = plain
-        left_out, mirrored_out = np.split(self.kernel_.left_out_scores_, [len(codes)])
+        left_out, mirrored_out = np.split(self.kernel_.left_out_scores_, [len(own.codes)])
         del self.kernel_.left_out_scores_  # as long as the training set, and of no use in prediction
-        self.steepness_ = _steepness(left_out[:len(chosen)], own.codes)
-        scores = np.concatenate([left_out, self._scores(rest.pictures, jobs, count), mirrored_out])
-        columns = np.concatenate([trees, made[:, X.shape[1]:], self._tree_columns(rest.pictures)])
-        codes = np.concatenate([codes, rest.codes])
+        self.steepness_ = _steepness(left_out, own.codes)
+        made, made_codes = self._made_rows(X, trees, left_out, own.codes)
+        scores = np.concatenate([left_out, made[:, trees.shape[1]:], self._scores(rest.pictures, jobs, count), mirrored_out])
+        columns = np.concatenate([trees, made[:, :trees.shape[1]], self._tree_columns(rest.pictures)])
+        codes = np.concatenate([own.codes, made_codes, rest.codes])
         weights = self._weights(codes, p.tree_weight_power)
         self.counts_after_ = np.bincount(codes, weights, self.n_classes_)
         rows = np.concatenate([np.arange(len(codes)), turned])  # a picture's mirror image is a second row of half the weight
@@ -211,9 +208,13 @@ class BoostedKernel:
         all_names = feature_names()
         names = ["kernel machine", *(f"kernel score of {label}" for label in labels),
                  *(all_names[column] for column in family_columns(self.parameters.tree_families))]
-        shares = np.asarray(self.booster_.predict(np.hstack([scores, self._tree_columns(pictures)]), pred_contrib=True))
-        shares = shares.reshape(len(scores), self.n_classes_, -1)[:, :, :-1]  # (n, n_classes, columns); the last is the trees' mean
-        return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], shares[rows, chosen] - shares[rows, other]])
+        table, parts = np.hstack([scores, self._tree_columns(pictures)]), []
+        for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):  # a number per picture, class and column
+            shares = np.asarray(self.booster_.predict(table[part], pred_contrib=True)) if len(part) else np.empty((0, self.n_classes_ * len(names)))
+            shares = shares.reshape(len(part), self.n_classes_, len(names))[:, :, :-1]  # the last is the trees' mean
+            own = np.arange(len(part))
+            parts.append(shares[own, chosen[part]] - shares[own, other[part]])
+        return names, np.hstack([(start[rows, chosen] - start[rows, other])[:, None], np.concatenate(parts)])
 
     def _mirror_images(self, own: "_Known", X: np.ndarray, turned: np.ndarray, jobs: int,
                        count: "_Counter") -> tuple[np.ndarray, np.ndarray, KernelRidge | None]:
@@ -235,6 +236,14 @@ class BoostedKernel:
         stay = self.mirrored_[own.codes[turned]]
         return turned[stay], mirrored[stay], plain
 
+    def _made_rows(self, X: np.ndarray, trees: np.ndarray, left_out: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """SMOTE's rows for the trees, columns and then scores, and their codes; none with another balance. Between two pictures lie the scores that
+        both would have had unseen; the kernel machine, whose memory grows with the square of its rows, does not learn from them."""
+        if self.parameters.balance != "smote":
+            return np.empty((0, trees.shape[1] + left_out.shape[1]), np.float32), codes[:0]
+        made, made_codes = smote(np.hstack([X.astype(np.float32), trees, left_out]), codes, self.parameters.seed)
+        return made[:, X.shape[1]:], made_codes
+
     def _kernel_machine(self, X: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> KernelRidge:
         p = self.parameters
         return KernelRidge(p.gamma, p.ridge).fit(X, codes, self.n_classes_, self._weights(codes, p.kernel_weight_power), groups)
@@ -250,9 +259,18 @@ class BoostedKernel:
                     "min_data_in_leaf": p.min_rows_per_leaf, "max_bin": p.max_bin, "seed": p.seed, "deterministic": True,
                     "force_col_wise": True, "num_threads": threads, "verbosity": -1}
         callbacks: list[Callable] = [lightgbm.record_evaluation(history), lightgbm.early_stopping(p.patience, verbose=False)] if watched else []
-        self.booster_ = lightgbm.train(settings, data, rounds, valid_sets=[watched] if watched else None, callbacks=callbacks)
-        self.booster_.free_dataset()
+        self.booster_ = lightgbm.train(settings, data, rounds, valid_sets=[watched] if watched else None, callbacks=callbacks,
+                                       keep_training_booster=watched is not None)
+        if watched is None:
+            self.booster_.free_dataset()
         self.curve_ = np.array(history["valid_0"]["multi_logloss"]) if watched else np.empty(0)
+
+    def boost_on(self, rounds: int) -> None:
+        """Where boosting stopped before so many ``rounds``, go on to them: where it stopped was chosen on the watched pictures. Ends the training."""
+        while self.booster_.current_iteration() < rounds:
+            if self.booster_.update():
+                break  # no tree can split anything any more
+        self.booster_.free_dataset()
 
     def _watched(self, data: lightgbm.Dataset, pictures: Pictures, codes: np.ndarray, jobs: int, count: "_Counter") -> lightgbm.Dataset:
         self.watched_scores_ = self._scores(pictures, jobs, count)

@@ -27,7 +27,7 @@ class Pictures(NamedTuple):
 
     def columns(self, which: np.ndarray) -> np.ndarray:
         """(n, len(which)) float32 copy of some feature columns."""
-        return self.features[self.rows][:, which]
+        return self.features[self.rows[:, None], which]
 
 
 class Unlabelled(NamedTuple):

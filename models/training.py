@@ -116,9 +116,10 @@ def boosted_folds(pictures: Pictures, codes: np.ndarray, n_classes: int, groups:
     for k, machine in machines.items():
         watch = np.flatnonzero(fold == k)
         rounds = best_rounds([m.curve_ for j, m in machines.items() if j != k])
-        log_proba[watch] = machine.watched_log_proba(pictures.take(watch), min(rounds, len(machine.curve_)))
+        machine.boost_on(rounds)  # which were chosen by the other folds
+        log_proba[watch] = machine.watched_log_proba(pictures.take(watch), rounds)
         if unlabelled and unlabelled.proba is None:
-            said.append(machine.seen_log_proba(unlabelled.pictures, min(rounds, len(machine.curve_))))
+            said.append(machine.seen_log_proba(unlabelled.pictures, rounds))
     return log_proba, best_rounds([m.curve_ for m in machines.values()]), np.stack(said) if said else None
 
 

@@ -70,7 +70,8 @@ def _distribution(usable: pd.DataFrame, labels: list[str], column: str, title: s
     """One strip per label: every tenth of the distribution as shade, the median as a line."""
     figure = new_figure(8, 1.5 + 0.26 * len(labels))
     axes = figure.subplots()
-    tenths = usable.groupby("label")[column].quantile(np.linspace(0, 1, 11)).unstack().reindex(labels).to_numpy()  # (labels, 11); NaN where none is
+    table = usable.groupby("label")[column].quantile(np.linspace(0, 1, 11)).unstack().reindex(labels)
+    tenths = table.to_numpy(float, na_value=np.nan)  # (labels, 11); NaN where a label has no readable picture
     rows = np.arange(len(labels))
     for i in range(5):
         axes.barh(rows, tenths[:, 10 - i] - tenths[:, i], 0.7, tenths[:, i], color="#4477AA", alpha=0.22, linewidth=0)

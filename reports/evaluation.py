@@ -8,18 +8,20 @@ import pandas as pd
 from features.files import whole_file
 from reports.figures import new_figure, save_figure
 
+MAX_SIDE_IN = 40.0  # of the confusion matrix: 4,400 px, some 80 MB while it is drawn
 MAX_NUMBERED = 40  # classes, up to which the counts are written into the cells
 
 
 def write_confusion(counts: np.ndarray, classes: list[str], title: str, file: Path) -> None:
     """(n_classes, n_classes) counts, rows the truth → PNG; shades are shares of the row."""
-    side = max(5.0, 1.8 + 0.36 * len(classes))
+    side = min(max(5.0, 1.8 + 0.36 * len(classes)), MAX_SIDE_IN)
     figure = new_figure(side, side)
     axes = figure.subplots()
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
+    size = min(10.0, 60 * side / len(classes))  # points; the names of very many classes are small
+    axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(classes)), classes, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=10)

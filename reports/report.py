@@ -15,7 +15,7 @@ from reports.errors import errors_part
 from reports.pages import csp, environment, script, style_sheet
 from reports.report_cleaning import cleaning_part
 from reports.report_dataset import dataset_part
-from reports.report_made import made_part
+from reports.report_made import USUAL, Where, made_part
 from reports.report_models import Experiment, ModelFacts, experiment_chart, judged_part, judged_there, models_part, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
@@ -59,6 +59,7 @@ class Contents:
     fingerprint: str = ""
     notes: list[Note] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    where: Where = USUAL
 
 
 def write_report(contents: Contents, language: str, file: Path) -> None:
@@ -75,7 +76,7 @@ def page(contents: Contents, t: Texts) -> str:
     parts = {"dataset": dataset_part(c.manifest, c.decisions, album, t),
              "cleaning": cleaning_part(c.manifest, c.decisions, c.photo_facts, _cut(c), c.methods, album, t) if c.decisions is not None else None,
              "models": models_part(c.models, c.chosen, c.history, c.slices, c.slices_of, album, t) if c.chosen else None,
-             "errors": _errors(c, t), "made": made_part(c.manifest, c.cleaning, c.models, c.runs, c.versions, c.fingerprint, t)}
+             "errors": _errors(c, t), "made": made_part(c.manifest, c.cleaning, c.models, c.runs, c.versions, c.fingerprint, c.where, t)}
     experiments = [(experiment.cleaning, experiment_chart(experiment, t)) for experiment in c.experiments]
     notes = [t(f"note.{note.key}", **note.facts) for note in c.notes]
     if album.missing:

@@ -221,9 +221,9 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
     The surest mistakes come first. Where all cells would show more than ``most`` pictures, every cell shows fewer, but one at least.
     """
     found: dict[str, dict[str, list[list[str]]]] = {}
-    share = most / max(1, sum(_wanted(part) for part in model.parts.values()))
+    share = most / max(1, sum(_wanted(_shown(part, model.classes)) for part in model.parts.values()))
     for part in model.parts.values():
-        table = part.table
+        table = _shown(part, model.classes)
         order = np.argsort(-_probability(table, "predicted"), kind="stable")
         table = table.iloc[order]
         p_true, p_predicted = _probability(table, "label"), _probability(table, "predicted")
@@ -238,9 +238,16 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _wanted(part: Part) -> int:
-    """How many pictures all cells of a part would show."""
-    sizes = Counter(zip(part.table["label"], part.table["predicted"], strict=True))
+def _shown(part: Part, classes: list[str]) -> pd.DataFrame:
+    """The pictures that have a cell in the matrix."""
+    counts = confusion(part.table["label"].to_numpy(object), part.table["predicted"].to_numpy(object), classes)
+    inside = [classes[i] for i in _most_confused(counts)]
+    return part.table[part.table["label"].isin(inside) & part.table["predicted"].isin(inside)]
+
+
+def _wanted(table: pd.DataFrame) -> int:
+    """How many pictures all cells would show."""
+    sizes = Counter(zip(table["label"], table["predicted"], strict=True))
     return sum(min(n, CELL_RIGHT if true == predicted else CELL_WRONG) for (true, predicted), n in sizes.items())
 
 

@@ -73,6 +73,19 @@ def test_a_fold_is_blended_by_the_others_alone(kind: str) -> None:
     assert right == pytest.approx(1 / CLASSES, abs=0.06)
 
 
+def test_larger_files_than_ever_count_as_the_largest() -> None:
+    """Where odd sizes belong to one label, a size beyond all of training says as much as the largest of them, and no more."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, 600)
+    size = np.where((codes == 0) & (rng.random(600) < 0.15), 600.0, 300.0)
+    log_proba = np.log(rng.dirichlet(np.ones(3), 600) * 0.5 + 0.5 * np.eye(3)[codes])[None]
+    blend = Blend("stack").fit(Said(log_proba, size[:, None]), codes, np.arange(600) % 3)
+    at = {px: blend.log_proba(Said(log_proba, np.full((600, 1), px))) for px in (300.0, 600.0, 2400.0, 1.0)}
+    assert np.array_equal(at[2400.0], at[600.0])
+    assert np.array_equal(at[1.0], at[300.0])
+    assert not np.array_equal(at[600.0], at[300.0])
+
+
 def test_an_unknown_blend_is_refused() -> None:
     """Both the blend and the parameters name the choices."""
     for make in (Blend, StackParameters):

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 import cli
+from reviewing import commands
 from sources.demo import make_demo_set
 
 ROOT = Path(cli.__file__).parent
@@ -382,6 +383,29 @@ def test_the_held_out_part_is_remembered(data: Path, tmp_path: Path) -> None:
     after = pd.read_csv(tmp_path / "artifacts" / "split.csv").set_index("sha256")["fold"]
     assert (after.loc[before.index] == before).all()
     assert "not comparable" in run("train", "--data", data, "--folds", 2, "--seed", 7, "--redraw", folder=tmp_path).stderr
+
+
+def test_a_label_of_broken_files_only_is_looked_at(data: Path, tmp_path: Path) -> None:
+    """The first command of all shows what is wrong with it, and draws the others."""
+    (data / "가방").mkdir()
+    (data / "가방" / "1.png").write_bytes(b"")
+    done = run("features", "--data", data, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "artifacts" / "figures" / "width.png").exists()
+    assert "가방/1.png" in done.stdout
+
+
+def test_groups_stay_until_somebody_says_none(data: Path, tmp_path: Path) -> None:
+    """A cleaning without groups, as after a review, keeps those of before and says so; the review's own commands keep the rest of the options."""
+    (tmp_path / "g.csv").write_text("path,group\ndisc/0.png,x\nstar/0.png,x\n")
+    clean = ("clean", "--data", data, "--skip", "labels", "--turned")
+    run(*clean, "--groups", tmp_path / "g.csv", folder=tmp_path)
+    again = run(*clean, folder=tmp_path)
+    assert f"groups as before: --groups {tmp_path / 'g.csv'}" in again.stderr
+    with contextlib.chdir(tmp_path):
+        assert commands(data, Path("artifacts"))[0] == f"python cli.py clean --data {data} --skip labels --turned --groups {tmp_path / 'g.csv'}"
+    run(*clean, "--group-level", 0, folder=tmp_path)
+    assert "groups as before" not in run(*clean, folder=tmp_path).stderr
 
 
 def test_two_spellings_of_a_korean_label_are_one(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -194,6 +195,79 @@ def test_arrows_are_not_mirrored(tmp_path: Path, mirror: bool, room: int, mirror
     assert machine.mirrored_.tolist() == mirrored
     assert len(machine.kernel_.points_) == 90 + 30 * (mirror and room > 90)
     assert (machine.log_proba(pictures.take(new)).argmax(1) == codes[new]).all()
+
+
+@pytest.fixture(scope="module")
+def signs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pictures, np.ndarray]:
+    """90 houses and arrows, and their codes."""
+    folder, rng, codes = tmp_path_factory.mktemp("signs"), np.random.default_rng(0), np.arange(90) % 3
+    files = [folder / f"{i}.png" for i in range(90)]
+    for file, code in zip(files, codes, strict=True):
+        sign(rng, ("house", "left", "right")[code]).save(file)
+    return read_pictures(files, ExtractionSettings()), codes
+
+
+def learned(signs: tuple[Pictures, np.ndarray], monkeypatch: pytest.MonkeyPatch, groups: np.ndarray,
+            **options: Any) -> tuple[BoostedKernel, Any, int]:
+    """A machine, what its trees learned from, and how many pictures taught its dictionary."""
+    pictures, codes = signs
+    p = LgbmParameters(gaussians=4, min_rows_per_leaf=3, mirror=False, **options)
+    seen: list[Any] = []
+    real_dataset, real_samples = BoostedKernel._dataset, lgbm._samples_of
+    monkeypatch.setattr(BoostedKernel, "_dataset", lambda self, rows: seen.append(rows) or real_dataset(self, rows))
+    monkeypatch.setattr(lgbm, "_samples_of", lambda samples, kind, rows: seen.append(len(rows)) or real_samples(samples, kind, rows))
+    machine = BoostedKernel(p).fit(pictures, codes, 3, groups, draw_samples(pictures, p, 1), 3, 1)
+    return machine, seen[-1], seen[0]
+
+
+def test_trees_learn_from_scores_of_pictures_that_the_kernel_machine_does_not_know(signs: tuple[Pictures, np.ndarray],
+                                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more pictures than the kernel machine takes, the trees see those whose group it has no picture of; the dictionary is taught by all."""
+    for groups, rows in ((np.arange(90), 90), (np.arange(90) // 45, 30)):
+        machine, trees, taught = learned(signs, monkeypatch, groups, kernel_rows=30)
+        assert (len(machine.kernel_.points_), len(trees.codes), taught) == (30, rows, 90)
+
+
+def test_made_rows_are_for_the_trees(signs: tuple[Pictures, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """SMOTE's rows do not make the kernel machine larger, and have scores between those that their pictures would have had unseen."""
+    pictures, codes = signs
+    few = np.flatnonzero((codes != 1) | (np.arange(90) < 20))
+    part = pictures.take(few), codes[few]
+    plain = learned(part, monkeypatch, few)
+    machine, trees, _ = learned(part, monkeypatch, few, balance="smote")
+    assert len(machine.kernel_.points_) == len(few)
+    assert np.bincount(trees.codes).tolist() == [30, 30, 30]
+    own, made = trees.scores[:len(few)], trees.scores[len(few):]
+    assert np.array_equal(own, plain[1].scores)
+    rare = own[part[1] == 1]
+    assert (made >= rare.min(0) - 1e-5).all()
+    assert (made <= rare.max(0) + 1e-5).all()
+
+
+def test_boosting_goes_on_as_if_it_had_not_stopped(signs: tuple[Pictures, np.ndarray]) -> None:
+    """A fold whose labels would end its boosting early is told of by as many rounds as the other folds say."""
+    pictures, codes = signs
+    codes = np.where(np.arange(90) % 4 == 0, (codes + 1) % 3, codes)  # else the kernel machine leaves the trees nothing to do
+    learn, watch = np.arange(60), np.arange(60, 90)
+    p = LgbmParameters(gaussians=4, min_rows_per_leaf=3, mirror=False, patience=2)
+    samples = draw_samples(pictures, p, 1)
+    stopped, whole = (BoostedKernel(p).fit(pictures.take(learn), codes[learn], 3, learn, samples, 60, 1, watch=watched)
+                      for watched in ((pictures.take(watch), np.roll(codes[watch], 1)), None))
+    assert len(stopped.curve_) < 20
+    stopped.boost_on(60)
+    assert stopped.booster_.current_iteration() == 60
+    np.testing.assert_allclose(stopped.watched_log_proba(pictures.take(watch), 60), whole.log_proba(pictures.take(watch)), atol=1e-6)
+
+
+def test_reasons_are_told_in_parts(signs: tuple[Pictures, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pictures at a time, the contributions are the same; of none there are none."""
+    machine, _, _ = learned(signs, monkeypatch, np.arange(90))
+    pictures, codes = signs
+    names, whole = machine.contributions(pictures, codes, (codes + 1) % 3, 1, list("abc"))
+    monkeypatch.setattr(lgbm, "CHUNK", 7)
+    assert np.allclose(machine.contributions(pictures, codes, (codes + 1) % 3, 1, list("abc"))[1], whole, atol=1e-5)
+    none = np.arange(0)
+    assert machine.contributions(pictures.take(none), codes[none], codes[none], 1, list("abc"))[1].shape == (0, len(names))
 
 
 @pytest.mark.slow

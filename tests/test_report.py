@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -15,14 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 import cli
-from cleaning.decisions import COLUMNS
+from cleaning.decisions import COLUMNS, CleaningSettings
 from models.evaluation import metrics
+from models.lgbm import LgbmParameters
 from models.recipes import cnn_parameters
 from reports.report import Contents, Note, page
 from reports.report_dataset import answers, majority_labels
-from reports.report_made import commands
+from reports.report_made import Where, commands
 from reports.report_models import PROBABILITY, Experiment, ModelFacts, Part, cells_of
 from reports.report_texts import LANGUAGES, TEMPLATES, Texts, catalogue, placeholders
 from reports.thumbnails import Album
@@ -254,12 +257,58 @@ def test_a_large_set_makes_no_larger_page() -> None:
     assert 600 <= sum(map(len, cells.values())) <= 600 + len(cells)
 
 
+def assert_can_be_typed(lines: list[str]) -> None:
+    """Every line is one that the program takes."""
+    program = typer.main.get_command(cli.app)
+    for line in lines:
+        words = shlex.split(line)
+        assert words[:2] == ["python", "cli.py"]
+        command = program.commands[words[2]]  # type: ignore[attr-defined]
+        command.make_context(words[2], words[3:])
+
+
+def test_commands_are_of_this_folder_and_these_options() -> None:
+    """Folders that are not the usual ones, a limit of pixels, groups with a blank in their name, networks that trusted labels, bases that were
+    taught by a folder without labels: as the program takes them."""
+    cnn = asdict(cnn_parameters("balanced", chosen={"trust_labels": True}))
+    settings = {**asdict(CleaningSettings()), "groups": "my groups.csv"}
+    where = Where(" --data 'my pictures'", " --artifacts elsewhere")
+    card = {"model": "cnn", "parameters": cnn, "folds": 5, "networks": 5, "max_pixels": 7, "refit": True}
+    lgbm = {"model": "lgbm", "parameters": asdict(LgbmParameters()), "folds": 5}
+    stack = {"model": "stack", "parameters": {"blend": "mean", "seed": 0}, "folds": 5, "refit": True}
+    made = commands({"settings": settings}, [ModelFacts(str(c["model"]), c, {}) for c in (lgbm, card, stack)], where)
+    assert_can_be_typed(made)
+    assert made[1] == "python cli.py clean --data 'my pictures' --artifacts elsewhere --max-pixels 7 --groups 'my groups.csv'"
+    assert made[3].endswith("--preset balanced --trust-labels --folds 5 --refit")
+    assert made[4].endswith("--blend mean --folds 5 --keep-bases")
+    assert made[-2] == "python cli.py evaluate --model elsewhere/stack.joblib --artifacts elsewhere --errors"
+    taught = {**stack, "pseudo_label": {"folder": "test", "floor": 0.8, "cap": 0.25}, "base_parameters": {"lgbm": lgbm["parameters"], "cnn": cnn}}
+    made = commands({}, [ModelFacts(str(c["model"]), c, {}) for c in (lgbm, card, taught)])
+    assert_can_be_typed(made)
+    trainings = [line for line in made if " train " in line]
+    assert len(trainings) == 1
+    assert "--pseudo-label test --pseudo-floor 0.8 --pseudo-cap 0.25" in trainings[0]
+
+
+def test_pictures_that_no_cell_shows_are_not_embedded() -> None:
+    """Of sixty labels the matrix shows forty; pictures of the others would only make the page longer."""
+    classes = [f"L{i}" for i in range(60)]
+    manifest = pd.DataFrame({"label": np.repeat(classes, 4), "sha256": [f"{i:064d}" for i in range(240)]}, index=[f"{i}.png" for i in range(240)])
+    predicted = np.array(classes, dtype=object)[(np.repeat(np.arange(60), 4) + np.tile([0, 0, 0, 1], 60)) % 60]
+    table = pd.concat([manifest.assign(predicted=predicted, group=manifest["sha256"]),
+                       pd.DataFrame(1 / 60, index=manifest.index, columns=[PROBABILITY + label for label in classes])], axis=1)
+    album = Album(tiles_of(240), {sha: i for i, sha in enumerate(manifest["sha256"])})
+    cells_of(ModelFacts("lgbm", {"classes": classes}, {"held_out": Part("held_out", table, {}, {})}), album)
+    assert 40 <= len(album.files) <= 40 * 4
+
+
 def test_commands_make_it_again() -> None:
     """The options are those that were used, as the command line has them."""
     card = {"model": "cnn", "parameters": {"arch": "scratch", "seed": 1}, "folds": 5}
     card["parameters"] = asdict(cnn_parameters("best", chosen={"mirror": False, "patience": 3, "seed": 1}))
     settings = {"checks": ["photos"], "radius": 5, "turned": True, "seed": 0}
     made = commands({"settings": settings}, [ModelFacts("cnn", card, {})])
+    assert_can_be_typed(made)
     assert made[1] == "python cli.py clean --skip duplicates --skip labels --radius 5 --turned"
     assert made[2] == "python cli.py train --model cnn --seed 1 --arch scratch --preset best --patience 3 --no-mirror"
 

@@ -119,6 +119,18 @@ def test_what_was_kept_on_purpose_is_no_cause(told: tuple[Workspace, list[str]],
     assert found([1, 0.1, 0.1, 1], CleaningSettings(checks=("duplicates",))) == [False, False]
 
 
+def test_a_label_may_be_called_as_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its probability is there beside the column of that name."""
+    class Model:
+        settings, classes_ = pipeline.ExtractionSettings(), np.array(["a", "issue", "predicted"])
+
+    (tmp_path / "1.png").write_bytes(b"")
+    monkeypatch.setattr(scoring, "load_model", lambda _: (Model(), {}))
+    table = scoring.predict(Workspace(tmp_path, tmp_path, jobs=1), tmp_path / "m.joblib", [tmp_path / "1.png"])
+    assert list(table.columns) == ["a", "p__issue", "p__predicted", "predicted", "issue"]
+    assert table["issue"].item()
+
+
 def test_a_folder_without_known_labels_is_sent_to_predict(told: tuple[Workspace, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is promised and nothing written; what was found is named."""
     workspace, lines = told
