@@ -442,7 +442,8 @@ def evaluate(model: ModelFile = None,
              average_groups: Annotated[bool, typer.Option("--average-groups", help="Copies of one picture share the mean of their "
                                                                                    "probabilities.")] = False,
              errors: Annotated[bool, typer.Option("--errors", help="Also write errors.csv and errors.html: why each was wrong.")] = False,
-             slice_by: Annotated[Path | None, typer.Option("--slice-by", help="CSV of path and further columns; their values are slices.")] = None,
+             slice_by: Annotated[Path | None, typer.Option("--slice-by", help="CSV of path and further columns; their values are slices, numbers "
+                                                                                    "that hardly repeat in bands.")] = None,
              together: Together = False, jobs: Jobs = None, max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Score a saved model: classification report, F1 per class, macro, micro and weighted F1, log loss, intervals, calibration, slices."""
     import scoring

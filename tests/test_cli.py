@@ -244,12 +244,14 @@ def test_evaluate_tells_slices_comparison_and_missing_labels(trained: Path, tmp_
     assert own["n"].sum() == len(names)
     assert (own["low"] <= own["difference"]).all()
     figures = json.loads((trained / "artifacts" / "evaluation.json").read_text(encoding="utf-8"))
-    assert figures["macro_f1_of_all_classes"] < figures["macro_f1"] <= figures["macro_f1_of_present_classes"]
+    every, met, present = (figures[f"macro_f1{of}"] for of in ("_of_all_classes", "", "_of_present_classes"))
+    assert every <= met <= present
+    assert every < present
     assert "photo score" not in set(slices[slices["value"] == ""]["attribute"])
     (tmp_path / "bad.csv").write_text("path\nx\n")
     refused = run("evaluate", "--slice-by", tmp_path / "bad.csv", folder=trained)
     assert refused.returncode == 1
-    assert "needs the column path and at least one more; it has path" in refused.stderr
+    assert "needs the columns path and at least one more; it has path" in refused.stderr
 
 
 def test_pictures_that_were_learned_from_are_said_to_flatter(trained: Path, tmp_path: Path) -> None:

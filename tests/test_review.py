@@ -697,6 +697,32 @@ def test_a_key_right_after_a_dialog_counts(place: Path, chromium: Any) -> None:
 
 
 @pytest.mark.browser
+def test_what_was_refused_or_is_of_other_data_stays_said(place: Path, chromium: Any) -> None:
+    """The page looks what others decided every few seconds; that takes no warning away, and a click that was not taken is not shown as decided."""
+    with running(place, None, "--reviewer", "votes") as (_, address):
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#view:not([hidden])")
+        before = page.inner_text("#done")
+        with page.expect_response("**/api/decisions*"), page.expect_response("**/api/clicks"):
+            page.keyboard.press("k")
+        with page.expect_response("**/api/decisions*"):
+            page.wait_for_selector("#status[data-state=trouble]")
+        page.wait_for_timeout(200)
+        assert page.get_attribute("#status", "data-state") == "trouble"
+        assert page.inner_text("#done") == before
+        page.route("**/api/decisions*", lambda route: route.fulfill(json={"version": "another", "number": 0, "rows": {}}))
+        with page.expect_response("**/api/decisions*"):
+            pass
+        with page.expect_response("**/api/decisions*"):
+            pass
+        page.wait_for_timeout(200)
+        assert "reload" in page.inner_text("#status").lower()
+        context.close()
+
+
+@pytest.mark.browser
 def test_a_server_that_dies_loses_nothing(place: Path, chromium: Any) -> None:
     """Killed under the page, it says NOT saved and warns before leaving; started anew on its port, every click arrives once and in order."""
     with socket.create_server(("127.0.0.1", 0)) as free:

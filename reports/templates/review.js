@@ -12,7 +12,7 @@
   const keep = (name, value) => { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* full or forbidden: memory has it */ } };
 
   const constant = {};   // queues that do not change while the page is open
-  let index = null, queue = "", list = [], at = 0, seen = 0, trouble = "", attempt = 0, sending = false, timer = 0, sharpTimer = 0;
+  let index = null, queue = "", list = [], at = 0, seen = 0, trouble = "", lasting = "", attempt = 0, sending = false, timer = 0, sharpTimer = 0;
   const decided = new Map();   // row → {counts, votes, open}, as the server told, with this tab's unsaved clicks on top
   const outbox = kept("outbox");   // clicks that the server has not acknowledged
   const undoable = kept("undoable");   // {row, queue}, last click last
@@ -417,11 +417,11 @@
       keep("outbox", outbox);
       attempt = 0;
       trouble = "";
+      if (answer.version !== session.version) { otherData(); return; }   // its rows are other pictures
       take(answer.rows);
       const refused = Object.values(answer.refused);
-      if (refused.length) { status("trouble", say("refused", { why: refused[0] })); await reload(); }
-      else if (!outbox.length) status("saved", texts.saved);
-      if (answer.version !== session.version) otherData();
+      if (refused.length) await takeBack(batch.filter(({ click }) => click in answer.refused), refused[0]);
+      else if (!outbox.length) { lasting = ""; status("saved", texts.saved); }
     } catch (error) {
       trouble = error.message;
       status("trouble", `${say("not_saved", { why: trouble })} (${say("waiting", { n: number(outbox.length) })})`);
@@ -430,6 +430,16 @@
       sending = false;
     }
     if (outbox.length && !trouble) empty();
+  }
+
+  async function takeBack(clicks, why) {   // what was not taken is not decided: the journal says what is
+    const rows = new Set(clicks.map(({ path }) => index.path.indexOf(path)));
+    for (const row of rows) decided.delete(row);
+    seen = 0;
+    await reload();
+    for (const row of rows) refreshOne(row);
+    lasting = say("refused", { why });
+    status("trouble", lasting);
   }
 
   async function post(clicks, again = true) {
@@ -469,28 +479,30 @@
 
   async function reload() {
     const response = await fetch(`/api/decisions?since=${seen}`);
-    if (response.status === 403) { if (!outbox.length) status("trouble", texts.no_entry); return; }
+    if (response.status === 403) { if (!outbox.length) status("trouble", texts.no_entry); return false; }
     if (!response.ok) throw new Error((await response.json()).told);
     const answer = await response.json();
-    if (answer.version !== session.version) { otherData(); return; }
-    if (answer.number < seen) { seen = 0; await reload(); return; }   // the server began anew
+    if (answer.version !== session.version) { otherData(); return false; }
+    if (answer.number < seen) { seen = 0; return reload(); }   // the server began anew
     seen = answer.number;
     take(answer.rows);
     if (Object.keys(answer.rows).length && list.length) { showTabs(); showReel(); showSaid(list[at].row); }
+    return true;
   }
 
   async function poll() {
     if (document.visibilityState !== "visible" || !index) return;
     try {
-      await reload();
-      if ($("status").dataset.state === "trouble" && !outbox.length) status("ready", texts.ready);
+      const good = await reload();
+      if (good && !lasting && $("status").dataset.state === "trouble" && !outbox.length) status("ready", texts.ready);
     } catch (error) {
       if (!outbox.length) status("trouble", error instanceof TypeError ? texts.no_answer : error.message);
     }
   }
 
   function otherData() {
-    status("trouble", texts.other_data);
+    lasting = texts.other_data;
+    status("trouble", lasting);
   }
 
   // Dialogs
