@@ -58,7 +58,7 @@ class CnnParameters:
     harmonic: bool = True  # 3 x 3 convolutions are learned as coefficients of their cosine transform
     views: int = 1  # at prediction: the picture as it is, and so many less one as training would move it
     gray: bool = False
-    epochs: int = 28
+    epochs: int = 18
     batch: int = 64  # pictures per step, fewer in a small set
     progressive: bool = False  # small pictures first; only where the architecture takes any size
     optimizer: str = "muon"
