@@ -853,20 +853,17 @@ def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_runs(found: dict[int, dict[str, Any]]) -> None:
+    from models.runs import setting_of
+
     rows = []
     for number, run in found.items():
         figures = [f"{run['metrics'][part][name]:.4f}" if part in run["metrics"] else "-" for part in ("out_of_fold", "held_out")
                    for name in ("macro_f1", "log_loss")]
-        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), _where_run(run),
+        rows.append([str(number), run["when"][:16].replace("T", " "), run["model"] + (" refitted" if run["refit"] else ""), setting_of(run) or "-",
                      run["data_digest"][:8],
                      *figures, f"{run['seconds']:,.0f}"])
     _print_table(["run", "when (UTC)", "model", "experiment", "data", "out-of-fold macro-F1", "log loss", "held-out macro-F1", "log loss", "s"], rows,
                  left=["model", "experiment"])
-
-
-def _where_run(run: dict[str, Any]) -> str:
-    """The plan and the setting, where it was an experiment's."""
-    return f"{run['experiment']}: {run['setting']}" if "experiment" in run else "-"
 
 
 def _print_evaluation(outcome: Any) -> None:

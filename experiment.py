@@ -187,10 +187,10 @@ def _best(workspace: Workspace, plan: Plan, name: str, seen: str, decided: bytes
 
 def _decided(workspace: Workspace, data: Path) -> bytes:
     """The journal of what people decided as it is now, the same for every run of a plan; empty where there is none, or it is of another folder."""
-    journal, known = workspace.artifacts / JOURNAL, workspace.artifacts / "manifest.parquet"
+    journal = workspace.artifacts / JOURNAL
     if not journal.exists():
         return b""
-    if known.exists() and pipeline.read_manifest(workspace).attrs.get("root") not in (None, str(data.resolve())):
+    if pipeline.scanned_folder(workspace) not in ("", str(data.resolve())):
         workspace.notice(f"{journal} is not of {data}: what people decided is not used there")
         return b""
     return journal.read_bytes()

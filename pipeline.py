@@ -805,8 +805,7 @@ def groups_before(workspace: Workspace) -> tuple[str, int]:
     settings, _ = cleaning_card(workspace)
     if not (settings.groups or settings.group_level):
         return "", 0
-    known = workspace.artifacts / "manifest.parquet"
-    if not known.exists() or read_manifest(workspace).attrs.get("root") != str(workspace.data.resolve()):
+    if scanned_folder(workspace) != str(workspace.data.resolve()):
         return "", 0
     told = f"--groups {settings.groups}" if settings.groups else f"--group-level {settings.group_level}"
     workspace.notice(f"groups as before: {told} (--group-level 0 for none)")
@@ -923,6 +922,12 @@ def read_manifest(workspace: Workspace) -> pd.DataFrame:
     if missing:
         raise ScratchworkError(f"{file} is of another version (no column {', '.join(sorted(missing))}); delete it and run again")
     return manifest
+
+
+def scanned_folder(workspace: Workspace) -> str:
+    """The data folder of which the manifest is; empty where there is none, or it does not say."""
+    known = (workspace.artifacts / "manifest.parquet").exists()
+    return str(read_manifest(workspace).attrs.get("root", "")) if known else ""
 
 
 def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:

@@ -144,19 +144,19 @@ def training_of(options: Options, seed: int) -> Training:
     crop = ExtractionSettings(crop=options.get("crop", "none")).crop
     cleaning = {name.removeprefix("clean."): value for name, value in options.items() if name.startswith("clean.")}
     preset, arch, folds = options.get("preset", "fast"), options.get("arch", "scratch"), options.get("folds")
-    _like({name: value for name, value in options.items() if name in NETWORK}, vars(CnnParameters()) | vars(Augmentation()))
+    recipe = {name: value for name, value in options.items() if name in NETWORK}
+    _like(recipe, vars(CnnParameters()) | vars(Augmentation()))
     if folds is not None:
         _typed(folds, (int,), "folds")
         if folds < FEWEST_FOLDS:
             raise ScratchworkError(f"folds is {folds}; at least {FEWEST_FOLDS} are needed")
-    network = cnn_parameters(preset, arch, {**{name: value for name, value in options.items() if name in NETWORK}, "seed": seed})
+    thinned = model == "cnn" and options.get("balance") == "undersample"
+    network = cnn_parameters(preset, arch, {**recipe, "seed": seed, "undersample": thinned})
     boosted = None
     if model == "cnn":
         if options.get("balance", "none") not in NETWORK_BALANCES:
             raise ScratchworkError(f"balance {options['balance']!r} is not for a network; choose one of {', '.join(NETWORK_BALANCES)}, or use "
                                    "sampling, loss, logit_adjustment")
-        network = cnn_parameters(preset, arch, {**{name: value for name, value in options.items() if name in NETWORK}, "seed": seed,
-                                                "undersample": options.get("balance") == "undersample"})
         folds = usual_folds(preset, arch) if folds is None else folds
     else:
         from models.lgbm import LgbmParameters

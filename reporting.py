@@ -45,7 +45,7 @@ from reports.report_made import Where
 from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
 from reports.report_texts import Texts
 from reports.thumbnails import Album
-from scoring import album_of, attributes_of, intervals_of, judged_of, last_trained, learned_from, same_content, with_group
+from scoring import album_of, attributes_of, facts_of, intervals_of, judged_of, last_trained, learned_from, with_group
 
 METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
 CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample
@@ -273,9 +273,7 @@ def _slices(workspace: Workspace, model: ModelFacts, t: Texts) -> tuple[pd.DataF
             table = pd.read_csv(file, dtype={"attribute": str, "value": str}, keep_default_na=False, na_values=[""])
             return table, judged_there(model, folder, bool(told.get("decided_together")), t)
     part = judged_part(model)
-    manifest = read_manifest(workspace)
-    manifest = manifest.reindex(part.table.index)[same_content(manifest, part.table)].reindex(part.table.index)
-    attributes = attributes_of(workspace, part.table["sha256"], manifest).reset_index(drop=True)
+    attributes = attributes_of(workspace, part.table["sha256"], facts_of(read_manifest(workspace), part.table)).reset_index(drop=True)
     return slice_table(attributes, judged_of(part.table, model.classes), len(model.classes), workspace.seed), part_name(part, t)
 
 

@@ -367,7 +367,7 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
     workspace = _as_extracted(workspace, model)
     known = workspace.artifacts / "manifest.parquet"
     manifest = read_manifest(workspace) if known.exists() else pd.DataFrame(index=held_out.index)
-    facts = manifest.reindex(held_out.index)[same_content(manifest, held_out)].reindex(held_out.index)
+    facts = facts_of(manifest, held_out)
     table = with_group(held_out[["sha256", "label", "predicted"]], manifest)
     attributes = attributes_of(workspace, held_out["sha256"], facts)
     return Predictions(model, card, table, proba, f"{model_file.stem} on its held-out part", attributes, facts)
@@ -376,11 +376,16 @@ def _held_out_predictions(workspace: Workspace, model_file: Path) -> Predictions
 def with_group(table: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """A table by path with ``sha256``, and the ``group`` that each picture has in the manifest; its own where it has none there, or where the
     manifest has another picture of that name."""
-    group = manifest["group"].reindex(table.index).fillna("") if "group" in manifest else pd.Series("", index=table.index)
-    return table.assign(group=group.where((group != "") & same_content(manifest, table), table["sha256"]))
+    group = facts_of(manifest, table)["group"].fillna("") if "group" in manifest else pd.Series("", index=table.index)
+    return table.assign(group=group.where(group != "", table["sha256"]))
 
 
-def same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+def facts_of(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The manifest's rows of the pictures in ``table``, by path; empty where it has another picture of that name."""
+    return manifest.reindex(table.index)[_same_content(manifest, table)].reindex(table.index)
+
+
+def _same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
     """path → whether the manifest has that very picture under the path: it may be of another folder by now."""
     return manifest["sha256"].reindex(table.index) == table["sha256"] if "sha256" in manifest else pd.Series(False, index=table.index)
 
@@ -388,7 +393,7 @@ def same_content(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
 def _copies_held_out(workspace: Workspace, table: pd.DataFrame) -> pd.Series:
     """Groups of copies among held-out pictures, as the last cleaning found them; not the user's own groups, which are of different pictures."""
     known = workspace.artifacts / "manifest.parquet"
-    same = same_content(read_manifest(workspace), table) if known.exists() else pd.Series(False, index=table.index)
+    same = _same_content(read_manifest(workspace), table) if known.exists() else pd.Series(False, index=table.index)
     return copies_of(workspace, table).where(same, table["sha256"])
 
 
@@ -449,7 +454,7 @@ def _suspected(workspace: Workspace, table: pd.DataFrame) -> np.ndarray:
     if not all((workspace.artifacts / name).exists() for name in ("decisions.csv", "manifest.parquet")):
         return np.zeros(len(table), bool)
     wrong = read_decisions(workspace)["reason"].reindex(table.index) == "wrong_label"
-    return (wrong & same_content(read_manifest(workspace), table)).to_numpy()
+    return (wrong & _same_content(read_manifest(workspace), table)).to_numpy()
 
 
 def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, copies: bool) -> Predictions:

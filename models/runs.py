@@ -40,6 +40,11 @@ def read_runs(file: Path) -> dict[int, dict[str, Any]]:
     return found
 
 
+def setting_of(run: dict[str, Any]) -> str:
+    """The plan and the setting of a run that was an experiment's; empty for any other."""
+    return f"{run['experiment']}: {run['setting']}" if "experiment" in run else ""
+
+
 def run_difference(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """(name, first's, second's) of everything in which two runs differ; nested names are joined by dots."""
     one, two = flattened(first), flattened(second)

@@ -10,6 +10,7 @@ from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.folds import TEST
 from features.images import DEFAULT_MAX_PIXELS
 from models.recipes import PRESETS, cnn_parameters
+from models.runs import setting_of
 from reports.report_models import ModelFacts
 from reports.report_texts import Texts
 
@@ -108,9 +109,8 @@ def _runs(runs: dict[int, dict[str, Any]], t: Texts) -> dict[str, Any] | None:
     body = []
     for number, run in reversed(runs.items()):
         told = run["metrics"].get("held_out") or run["metrics"].get("out_of_fold", {})
-        experiment = f"{run['experiment']}: {run['setting']}" if "experiment" in run else "–"
         figures = [f"{told['macro_f1']:.3f}" if told else "–", f"{run.get('seconds', 0):,.0f}"]
-        body.append([str(number), run.get("when", "")[:16].replace("T", " "), run["model"], experiment, run.get("data_digest", "")[:8],
+        body.append([str(number), run.get("when", "")[:16].replace("T", " "), run["model"], setting_of(run) or "–", run.get("data_digest", "")[:8],
                      str(run["parameters"].get("seed", "")), *figures])
     return t.table(("run", "when", "model", "experiment", "data", "seed", "macro_f1", "seconds"), body)
 

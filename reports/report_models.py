@@ -221,9 +221,9 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
     The surest mistakes come first. Where all cells would show more than ``most`` pictures, every cell shows fewer, but one at least.
     """
     found: dict[str, dict[str, list[list[str]]]] = {}
-    share = most / max(1, sum(_wanted(_shown(part, model.classes)) for part in model.parts.values()))
-    for part in model.parts.values():
-        table = _shown(part, model.classes)
+    shown = {part.name: _shown(part, model.classes) for part in model.parts.values()}
+    share = most / max(1, sum(map(_wanted, shown.values())))
+    for name, table in shown.items():
         order = np.argsort(-_probability(table, "predicted"), kind="stable")
         table = table.iloc[order]
         p_true, p_predicted = _probability(table, "label"), _probability(table, "predicted")
@@ -233,7 +233,7 @@ def cells_of(model: ModelFacts, album: Album, most: int = MOST_CELL_PICTURES) ->
             own = cells.setdefault(f"{true},{predicted}", [])
             if len(own) < max(1, int((CELL_RIGHT if true == predicted else CELL_WRONG) * min(1, share))):
                 own.append([album.add(sha), str(path), f"{p_true[i]:.0%}", f"{p_predicted[i]:.0%}"])
-        found[part.name] = cells
+        found[name] = cells
     text = json.dumps({"labels": model.classes, "cells": found}, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
