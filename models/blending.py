@@ -6,6 +6,7 @@ D4), everything (``stack``). What moves beyond one weight per model is held to i
 left-out folds: with few pictures the meta-model is a weighted mean, with many it is free (research note §7).
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,19 @@ def blended_out_of_fold(kind: str, said: Said, codes: np.ndarray, fold: np.ndarr
         own, others = fold == k, fold != k
         raw[own] = Blend(kind).fit(said.take(others), codes[others], fold[others]).log_proba(said.take(own))
     return raw
+
+
+def nested_out_of_fold(kind: str, said: Said, codes: np.ndarray, fold: np.ndarray) -> dict[int, np.ndarray]:
+    """Of each left-out fold: (n, n_classes) log-probabilities of the other folds by blends that learned from neither, NaN in the fold itself. A
+    decision fitted on them knows nothing of the fold's labels; one fitted on `blended_out_of_fold` does, through blends that learned from it."""
+    folds = np.unique(fold).tolist()
+    raws = {k: np.full(said.log_proba.shape[1:], np.nan) for k in folds}
+    for j, k in itertools.combinations(folds, 2):
+        learn = (fold != j) & (fold != k)
+        blend = Blend(kind).fit(said.take(learn), codes[learn], fold[learn])
+        for own, left_out in ((j, k), (k, j)):
+            raws[left_out][fold == own] = blend.log_proba(said.take(fold == own))
+    return raws
 
 
 def _free(kind: str, models: int, classes: int, scalars: int) -> np.ndarray:

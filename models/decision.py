@@ -96,17 +96,20 @@ def highest_expected_f1(proba: np.ndarray) -> Gains:
     return found
 
 
-def decided_by_others(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, part: np.ndarray) -> tuple[Decision, np.ndarray, np.ndarray]:
+def decided_by_others(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, part: np.ndarray,
+                      nested: dict[int, np.ndarray] | None = None) -> tuple[Decision, np.ndarray, np.ndarray]:
     """The decision for what comes, calibrated probabilities (n, n_classes) and class codes (n,), from out-of-fold ``raw`` (n, n_classes).
 
     Each ``part`` (n,) of the folds is decided by the other parts, the held-out part (``fold`` < 0) by all; rows of NaN stay NaN and get -1.
+    ``nested``: for each part, what stands in for ``raw`` where its decision is learned: said by models that had not seen the part either.
     """
     judged = (fold >= 0) & ~np.isnan(raw[:, 0])
     decision = Decision().fit(raw[judged], codes[judged])
     proba, chosen = np.full(raw.shape, np.nan), np.full(len(codes), -1)
     for k in np.unique(part[judged]):
         own, others = judged & (part == k), judged & (part != k)
-        fair = Decision().fit(raw[others], codes[others]) if others.any() else decision
+        learned = raw if nested is None else nested[int(k)]
+        fair = Decision().fit(learned[others], codes[others]) if others.any() else decision
         proba[own] = fair.proba(raw[own])
         chosen[own] = fair.codes(proba[own])
     held_out = fold < 0

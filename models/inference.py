@@ -95,15 +95,16 @@ def _in_halves(look: Callable[[torch.Tensor], R], x: torch.Tensor) -> list[R]:
 def _seen(network: Scaled, x: torch.Tensor, p: CnnParameters, wants_stages: bool) -> tuple[np.ndarray, list[np.ndarray]]:
     network.eval()
     z: list[torch.Tensor] = []
-    stages: list[list[torch.Tensor]] = []
+    stages: list[tuple[torch.Tensor, ...]] = []
+    views = views_of(x, p)
     with torch.inference_mode(), exact_products(x.device):
-        for view in views_of(x, p):
+        while some := list(itertools.islice(views, max(1, BATCH[x.device.type] // len(x)))):  # a lone picture's go through together
             if wants_stages:
-                found = network.pooled(view)
-                z.append(torch.log_softmax(network.body.head(found[-1]), 1))  # type: ignore[operator]
-                stages.append(found)
+                found = network.pooled(torch.cat(some))
+                z += torch.log_softmax(network.body.head(found[-1]), 1).chunk(len(some))  # type: ignore[operator]
+                stages += zip(*(stage.chunk(len(some)) for stage in found), strict=True)
             else:
-                z.append(torch.log_softmax(network(view), 1))
+                z += torch.log_softmax(network(torch.cat(some)), 1).chunk(len(some))
         means = [torch.stack(stage).mean(0).cpu().numpy() for stage in zip(*stages, strict=True)]
         return torch.stack(z).mean(0).double().cpu().numpy(), means
 

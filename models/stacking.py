@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from features.extract import ExtractionSettings
-from models.blending import BLENDS, Blend, Said, blended_out_of_fold
+from models.blending import BLENDS, Blend, Said, blended_out_of_fold, nested_out_of_fold
 from models.classifier import PictureClassifier
 from models.decision import Decision, decided_by_others
 from models.evaluation import calibration_figures
@@ -18,6 +18,8 @@ from models.intervals import Judged, difference, figures, macro_f1
 from models.pictures import Examples, Pictures
 from models.stack import StackClassifier, StackParameters, scalars_of
 from models.trained import Trained
+
+FEWEST_FOLDS_TO_NEST = 3
 
 
 class Base(NamedTuple):
@@ -51,7 +53,7 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
     for kind, blend in blends.items():
         raw = blend.log_proba(said)
         raw[inside] = blended_out_of_fold(kind, said.take(inside), codes[inside], fold[inside])
-        found[kind] = _candidate(raw, codes, fold)
+        found[kind] = _candidate(raw, codes, fold, _nested(kind, said, codes, fold))
     own = found[parameters.blend]
     best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
     calibrations = {base.name: base.calibration for base in bases}  # what comes in is calibrated already
@@ -82,9 +84,18 @@ def taught_by_stack(bases: Sequence[Base], said: Sequence[np.ndarray], pictures:
     return np.stack(rows)
 
 
-def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray) -> Candidate:
-    decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
+def _candidate(raw: np.ndarray, codes: np.ndarray, fold: np.ndarray, nested: dict[int, np.ndarray] | None = None) -> Candidate:
+    decision, proba, chosen = decided_by_others(raw, codes, fold, fold, nested)
     return Candidate(raw, proba, chosen, decision)
+
+
+def _nested(kind: str, said: Said, codes: np.ndarray, fold: np.ndarray) -> dict[int, np.ndarray] | None:
+    """`nested_out_of_fold` in rows of all pictures; of two folds nothing would be left to learn from."""
+    inside = fold >= 0
+    if len(np.unique(fold[inside])) < FEWEST_FOLDS_TO_NEST:
+        return None
+    rows = np.cumsum(inside) - 1  # of those inside; what it says of the held-out part is not looked at
+    return {k: raw[rows] for k, raw in nested_out_of_fold(kind, said.take(inside), codes[inside], fold[inside]).items()}
 
 
 def _judged(candidate: Candidate, examples: Examples, which: np.ndarray) -> Judged:

@@ -17,6 +17,7 @@ from models.intervals import Judged, difference, f1_of_counts, figures, interval
 from models.pictures import Examples, Pictures, Unlabelled
 from models.stack import SCALARS, StackParameters
 from models.stacking import Base, taught_by_stack, train_stack
+from models.trained import Trained
 
 CLASSES = 4
 
@@ -115,6 +116,24 @@ def test_pseudo_labels_of_a_fold_know_nothing_of_it() -> None:
     assert (np.diff(proba.max(1)) <= 0).all()
     assert (proba.max(1) >= 0.5).all()
     assert len(Unlabelled(loose, None, 0.5, 1).joining(0, 600)[1]) == 0
+
+
+def test_what_a_stack_says_of_a_fold_knows_nothing_of_its_labels() -> None:
+    """Neither the blend, nor its calibration, nor the decision: other labels in one fold change nothing there, and something elsewhere."""
+    said, codes, fold = two_models(600)
+    fold = np.where(np.arange(600) % 5 == 0, -1, fold)
+    pictures = Pictures(np.random.default_rng(2).normal(size=(600, len(feature_names()))).astype(np.float32), np.empty(0), np.arange(600))
+    bases = [Base(name, None, np.exp(z)) for name, z in zip("ab", said.log_proba, strict=True)]  # type: ignore[arg-type]
+
+    def trained(labels: np.ndarray) -> Trained:
+        examples = Examples(pictures, labels, np.arange(600), fold, np.zeros(600, bool))
+        return train_stack(bases, examples, [f"L{c}" for c in range(CLASSES)], StackParameters(), ExtractionSettings())
+
+    before, after = trained(codes), trained(np.where(fold == 1, np.random.default_rng(3).integers(0, CLASSES, 600), codes))
+    assert np.array_equal(before.proba[fold == 1], after.proba[fold == 1])
+    assert np.array_equal(before.predicted[fold == 1], after.predicted[fold == 1])
+    assert not np.array_equal(before.proba[fold == 0], after.proba[fold == 0])
+    assert not np.isnan(before.proba).any()
 
 
 def stacked(shuffled: bool = False) -> tuple[dict, np.ndarray, np.ndarray]:
