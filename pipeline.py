@@ -44,7 +44,7 @@ import pandas as pd
 from cleaning import duplicates
 from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplicate_table
 from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
-from cleaning.folds import LEARNED, TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
+from cleaning.folds import FEWEST_FOLDS, LEARNED, TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
 from cleaning.labels import label_table
 from cleaning.overrides import VOTES, Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
@@ -193,12 +193,10 @@ def clean(workspace: Workspace, settings: CleaningSettings) -> Cleaned:
     found, told = _found(workspace, manifest, settings)
     overrides = _overrides(workspace, manifest)
     decisions = decide(manifest, found, None, overrides, settings)
-    manifest = _grouped(manifest, found, settings)
-    if settings.groups:
-        loose = int((_own_groups(found.index, settings) == "").sum())
-        if loose:
-            workspace.notice(f"--groups: {loose:,} of {len(found):,} pictures have no group in {settings.groups}; each is grouped with its copies "
-                             "only")
+    own = _own_groups(found.index, settings)
+    manifest = _grouped(manifest, found, own)
+    if own is not None and settings.groups and (loose := int((own == "").sum())):
+        workspace.notice(f"--groups: {loose:,} of {len(found):,} pictures have no group in {settings.groups}; each is grouped with its copies only")
     if "labels" in settings.checks:
         _write_decisions(workspace, manifest, decisions, settings)
         oof, manifest = _out_of_fold(workspace, manifest, decisions)
@@ -232,7 +230,7 @@ def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame,
             workspace.notice("cleaning: the data or the overrides changed, so that no wrong labels are left out now; python cli.py clean "
                              "--drop-wrong-labels looks for them again")
         _write_decisions(workspace, manifest, decisions, settings)
-    return _grouped(manifest, found, settings), decisions
+    return _grouped(manifest, found, _own_groups(found.index, settings)), decisions
 
 
 def read_decisions(workspace: Workspace) -> pd.DataFrame:
@@ -570,8 +568,8 @@ def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataF
     if labels.nunique() < 2:
         raise ScratchworkError(f"all {len(usable):,} pictures have the one label {labels.iloc[0]!r}; a classifier needs at least two sub-folders "
                                f"with pictures in {workspace.data.resolve()}")
-    if folds < 2:
-        raise ScratchworkError(f"--folds {folds} is too few; at least 2 are needed to predict pictures that were not learned from")
+    if folds < FEWEST_FOLDS:
+        raise ScratchworkError(f"--folds {folds} is too few; at least {FEWEST_FOLDS} are needed to predict pictures that were not learned from")
     if groups.nunique() <= folds:
         raise ScratchworkError(f"there are only {groups.nunique()} different pictures (copies count once) for {folds} folds and a held-out part; "
                                "add pictures or give fewer --folds")
@@ -696,18 +694,20 @@ def _equal_pixels(workspace: Workspace, readable: pd.DataFrame, one: str, two: s
     return _pixel_digest(files, 0) == _pixel_digest(files, 1)
 
 
-def _grouped(manifest: pd.DataFrame, found: pd.DataFrame, settings: CleaningSettings) -> pd.DataFrame:
-    """The manifest with ``group``: what never straddles folds, duplicates and the user's own groups; empty for unreadable files."""
+def _grouped(manifest: pd.DataFrame, found: pd.DataFrame, own: pd.Series | None) -> pd.DataFrame:
+    """The manifest with ``group``: what never straddles folds, duplicates and the user's ``own`` groups, if any; empty for unreadable files."""
     group = found["group"] if "group" in found else manifest.loc[found.index, "sha256"]
-    if settings.groups or settings.group_level:
-        group = merged_groups(group, _own_groups(group.index, settings))
+    if own is not None:
+        group = merged_groups(group, own)
     grouped = manifest.assign(group=group.reindex(manifest.index).fillna(""))
     grouped.attrs = manifest.attrs
     return grouped
 
 
-def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series:
-    """The user's group of each path, empty where there is none."""
+def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series | None:
+    """The user's group of each path, empty where it has none; None where the user has no groups."""
+    if not (settings.groups or settings.group_level):
+        return None
     if settings.groups and settings.group_level:
         raise ScratchworkError("--groups and --group-level both say what the groups are; give one of them")
     if settings.group_level:
@@ -750,7 +750,7 @@ def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.Dat
     """Probabilities of this very data by models that had not seen it, trained now where there are none; and the manifest with its folds."""
     file = predictions_file(workspace.artifacts / "lgbm.joblib")
     remembered = _remembered_fold(workspace, manifest)
-    folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, 2)
+    folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, FEWEST_FOLDS)
     manifest = draw_split(workspace, manifest, decisions, folds)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
     copy = workspace.artifacts / "cleaning.oof.parquet"  # since a model of what cleaning leaves takes the place of the first
@@ -947,9 +947,10 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     fold = fold[fold != LEARNED]
     group = copies_of(workspace, usable)
     settings, _ = cleaning_card(workspace)
-    if (settings.groups or settings.group_level) and len(group):
+    if len(group):
         try:
-            group = merged_groups(group, _own_groups(group.index, settings))
+            own = _own_groups(group.index, settings)
+            group = group if own is None else merged_groups(group, own)
         except ScratchworkError as error:  # looking at a folder needs no groups
             workspace.notice(f"only copies are grouped: {error}")
     manifest = manifest.assign(group=group.reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))

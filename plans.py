@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cleaning.decisions import CHECKS, CleaningSettings
-from cleaning.photos import METHODS
+from cleaning.folds import FEWEST_FOLDS
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
 from models import MODELS
@@ -46,8 +46,6 @@ LGBM = {"balance", "trust_labels", "leave_out", "mirror"}
 NETWORK_BALANCES = ("none", "undersample")
 OF_NO_USE = {"lgbm": (NETWORK | {"preset", "arch", "blend"}) - LGBM, "cnn": {"leave_out", "blend"}, "stack": set[str]()}  # to a model
 TEXTS = {"model": "", "preset": "", "arch": "", "crop": "", "blend": "", "balance": ""}
-RANGES = {"radius": (0, 256), "max_difference": (0, 1), "photo_cut": (0, 1), "label_precision": (0, 1), "group_level": (0, 64)}  # of clean
-FEWEST_FOLDS = 2
 CLEAN = {"only", "skip", *(f.name for f in fields(CleaningSettings) if f.name not in ("checks", "seed"))}
 OPTIONS = {"model", "crop", "folds", "preset", "arch", "blend", *NETWORK, *LGBM, *(f"clean.{name}" for name in CLEAN)}
 NAMED: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table"}
@@ -176,15 +174,13 @@ def _cleaning(options: Options) -> CleaningSettings:
     for name, checks in (("only", only), ("skip", skip)):
         for check in checks:
             _typed(check, (str,), f"clean.{name}")
-    for name, (least, most) in RANGES.items():
-        if name in options and not least <= options[name] <= most:
-            raise ScratchworkError(f"clean.{name} is {options[name]}; it must lie between {least} and {most}")
-    if options.get("photo_method", METHODS[0]) not in METHODS:
-        raise ScratchworkError(f"clean.photo_method {options['photo_method']!r} is unknown; choose one of {', '.join(METHODS)}")
     for check in {*only, *skip} - set(CHECKS):
         raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
     wanted = [check for check in CHECKS if check in only and check not in skip and (check != "labels" or options.get("drop_wrong_labels"))]
-    return CleaningSettings(tuple(wanted), **{name: value for name, value in options.items() if name not in ("only", "skip")})
+    try:
+        return CleaningSettings(tuple(wanted), **{name: value for name, value in options.items() if name not in ("only", "skip")})
+    except ScratchworkError as error:
+        raise ScratchworkError(f"clean.{error}") from None
 
 
 def _checked_options(file: Path, base: Options, cross: Options, named: list[dict[str, Any]]) -> None:

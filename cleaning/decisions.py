@@ -11,7 +11,7 @@ import pandas as pd
 
 from cleaning.duplicates import MAX_DIFFERENCE, RADIUS, TURNS, Proven, leak_groups, stars
 from cleaning.folds import TEST
-from cleaning.photos import CUT
+from cleaning.photos import CUT, METHODS
 from features.errors import ScratchworkError
 
 REASONS = ("unreadable", "photo", "label_conflict", "exact_duplicate", "near_duplicate", "wrong_label")
@@ -19,6 +19,7 @@ CHECKS = ("duplicates", "photos", "labels")
 COLUMNS = ["label", "keep", "reason", "score", "evidence", "duplicate_group", "photo_score", "label_score", "decided_by"]
 MACHINE, PERSON = "machine", "person"
 ENLARGED = 1.25  # true resolutions within this factor are the same: an enlarged copy measures up to 1.35 times its original
+RANGES = {"radius": (0, 128), "max_difference": (0, 1), "photo_cut": (0, 1), "label_precision": (0, 1), "group_level": (0, 64)}
 MAX_PHOTO_SHARE = 0.5  # above it nothing is left out unless asked: more likely the whole set is photographs
 
 
@@ -39,6 +40,15 @@ class CleaningSettings:
     groups: str = ""  # a CSV of path and group, which folds must not split
     group_level: int = 0  # the level of folders (1 = label) whose names are such groups
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ScratchworkError(f"{name} is {getattr(self, name)}; it must lie between {least} and {most}")
+        if self.photo_method not in METHODS:
+            raise ScratchworkError(f"photo_method {self.photo_method!r} is unknown; choose one of {', '.join(METHODS)}")
+        for check in set(self.checks) - set(CHECKS):
+            raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
 
 
 def duplicate_table(pictures: pd.DataFrame, proven: Proven) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from features.errors import ScratchworkError
 TEST = -1  # the value of ``fold`` in the held-out part
 LEARNED = -2  # in memory only: not held out, and of no fold of the present number
 TEST_SHARE = 0.2
+FEWEST_FOLDS = 2
 
 
 def draw_parts(labels: pd.Series, groups: pd.Series, shares: list[float], seed: int, fixed: pd.Series | None = None) -> pd.Series:

@@ -10,12 +10,13 @@ import sys
 from dataclasses import fields
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import cli
 from cleaning.balance import BALANCES
-from cleaning.decisions import CHECKS, CleaningSettings
+from cleaning.decisions import CHECKS, RANGES, CleaningSettings
 from cleaning.photos import METHODS
 from features import images
 from features.garment import CROPS
@@ -205,6 +206,13 @@ def test_what_the_command_line_repeats_agrees() -> None:
         assert tuple(shown) == recipes.CHOICES[known]
     names = {f.name for kind in (recipes.CnnParameters, recipes.Augmentation) for f in fields(kind)}
     assert set(cli.RECIPE) == names - {"arch", "augmentation", "seed", "schedule", "decay", "keep_best", "undersample", "trust_labels"}
+
+
+def test_clean_takes_the_ranges_of_its_settings() -> None:
+    """From the command line and from a plan the same numbers are refused."""
+    told = {name: hint.__metadata__[0] for name, hint in get_type_hints(cli.clean, include_extras=True).items() if hasattr(hint, "__metadata__")}
+    taken = {name: (option.min, option.max) for name, option in told.items() if option.max is not None}
+    assert taken == RANGES
 
 
 def test_what_is_installed_is_what_there_is() -> None:
