@@ -244,6 +244,10 @@ UpsideDown = Annotated[bool | None, typer.Option("--upside-down/--upright", help
 Brightness = Annotated[float | None, typer.Option("--brightness", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
 Contrast = Annotated[float | None, typer.Option("--contrast", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
 Saturation = Annotated[float | None, typer.Option("--saturation", help="Factor.", min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
+Hue = Annotated[float | None, typer.Option("--hue", help="Turns of the colour circle; .5: any colour for any other.", min=0, max=0.5,
+                                           rich_help_panel=CHANGES, show_default="preset")]
+Grayscale = Annotated[float | None, typer.Option("--grayscale", help="Share of pictures that lose their colour.", min=0, max=1,
+                                                 rich_help_panel=CHANGES, show_default="preset")]
 Cutout = Annotated[float | None, typer.Option("--cutout", help="Side of a square painted over, of the picture's side.",
                                               min=0, max=1, rich_help_panel=CHANGES, show_default="preset")]
 GridMask = Annotated[float | None, typer.Option("--grid-mask", help="Painted share of a grid cell's side.",
@@ -255,8 +259,8 @@ Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another
 RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
           "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "refits", "fold_epochs",
           "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation",
-          "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "cutout", "grid_mask", "mixup",
-          "cutmix")  # options that change a network's recipe; left out, the preset decides
+          "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "hue", "grayscale", "cutout", "grid_mask",
+          "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
 OF_LGBM = ("mirror", "seed")  # what the boosted model shares with networks
 
 
@@ -370,7 +374,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
           deterministic: Deterministic = None, compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None,
           zoom: Zoom = None, mirror: Mirror = None, upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None,
-          saturation: Saturation = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
+          saturation: Saturation = None, hue: Hue = None, grayscale: Grayscale = None, cutout: Cutout = None, grid_mask: GridMask = None,
+          mixup: Mixup = None, cutmix: Cutmix = None,
           max_pixels: MaxPixels = DEFAULT_MAX_PIXELS, json_output: Json = False) -> None:
     """Train a classifier from scratch on the given pictures only, with out-of-fold and held-out scores."""
     chosen = _chosen(locals())
@@ -420,7 +425,8 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                     size: Size = None,
                     gray: Gray = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
                     upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
-                    cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None, cutmix: Cutmix = None,
+                    hue: Hue = None, grayscale: Grayscale = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None,
+                    cutmix: Cutmix = None,
                     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS) -> None:
     """Write a contact sheet of what train --model cnn would see with these options: each picture as it is, then changed."""
     chosen = _chosen(locals())

@@ -5,6 +5,8 @@ and on a GPU. What a change uncovers is filled with the picture's own border col
 2019 (cutmix), DeVries & Taylor 2017 (cutout), Chen et al. 2020 (grid mask).
 """
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,15 +15,15 @@ from models.recipes import Augmentation
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 GRID_CELLS = (3, 6)  # cells along a side of the grid mask: fewest, most
-DRAWS = 16  # random numbers per picture
+DRAWS = 18  # random numbers per picture
 
 
 def augmented(x: torch.Tensor, fill: torch.Tensor, targets: torch.Tensor, a: Augmentation,
               rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, C, S, S) in [0, 1], border colours (B, C, 1, 1) and label weights (B, n_classes) → both changed, of the same shapes."""
     draws = sent(rng.random((DRAWS, len(x)), np.float32), x.device)
-    x = _moved_and_recolored(x, fill, a, draws[0:2], 2 * draws[2:8] - 1, 2 * draws[8:11] - 1)
-    x = _painted_over(x, fill, a, draws[11:16])
+    x = _moved_and_recolored(x, fill, a, draws[0:3], 2 * draws[3:9] - 1, 2 * draws[9:13] - 1)
+    x = _painted_over(x, fill, a, draws[13:18])
     return _mixed(x, targets, a, rng)
 
 
@@ -32,16 +34,16 @@ def sent(values: np.ndarray, device: torch.device) -> torch.Tensor:
 
 def _moved_and_recolored(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, coins: torch.Tensor, places: torch.Tensor,
                          colors: torch.Tensor) -> torch.Tensor:
-    """``coins`` (2, B) in [0, 1] turn pictures over; ``places`` (6, B) and ``colors`` (3, B) in [-1, 1]."""
-    over = [(coin < 0.5) & wanted for coin, wanted in zip(coins, (a.mirror, a.upside_down), strict=True)]
-    recolors = a.brightness or a.contrast or a.saturation
+    """``coins`` (3, B) in [0, 1] turn pictures over and take their colour; ``places`` (6, B) and ``colors`` (4, B) in [-1, 1]."""
+    *over, grays = [(coin < share) for coin, share in zip(coins, (a.mirror / 2, a.upside_down / 2, a.grayscale), strict=True)]
+    recolors = a.brightness or a.contrast or a.saturation or a.hue or a.grayscale
     if not (a.rotation or a.shift or a.shear or a.zoom):
         for axis, turned in zip((3, 2), over, strict=True):
             x = torch.where(turned[:, None, None, None], x.flip(axis), x)
-        return _recolored(x, torch.zeros_like(fill), a, colors) if recolors else x
+        return _recolored(x, torch.zeros_like(fill), a, grays, colors) if recolors else x
     signs = torch.stack([1 - 2 * turned.float() for turned in over], 1)  # (B, 2)
     apart = _moved_apart(x, fill, affine_maps(a, places) * signs[:, :, None])
-    return _recolored(apart, fill, a, colors) if recolors else apart.add_(fill)
+    return _recolored(apart, fill, a, grays, colors) if recolors else apart.add_(fill)
 
 
 def moved(x: torch.Tensor, fill: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
@@ -73,28 +75,42 @@ def affine_maps(a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
                         torch.stack([sin / high, (shear * sin + cos) / high, down], 1)], 1)
 
 
-def _recolored(apart: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:
-    """Brightness, contrast and saturation of ``apart`` + ``fill``. Each is linear in the channels of a pixel, given the picture's mean: one small
-    matrix per picture does all of it in one pass. ``draws`` (3, B) in [-1, 1]."""
+def _recolored(apart: torch.Tensor, fill: torch.Tensor, a: Augmentation, grays: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Brightness, contrast, saturation and hue of ``apart`` + ``fill``. Each is linear in the channels of a pixel, given the picture's mean: one
+    small matrix per picture does all of it in one pass. ``grays`` (B,) bool lose their colour; ``draws`` (4, B) in [-1, 1]."""
     channels = apart.shape[1]
     brightness, contrast, saturation = (1 + strength * draw[:, None, None]
-                                        for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws, strict=True))
+                                        for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws[:3], strict=True))
+    saturation = torch.where(grays[:, None, None], 0, saturation)
     fill = fill.flatten(2)  # (B, C, 1)
-    light = torch.tensor([LUMA if channels == len(LUMA) else [1.0] * channels], device=apart.device)  # (1, C)
+    light = _luma_weights(channels, apart.device)
     middle = light @ (apart.mean((2, 3))[:, :, None] + fill)  # (B, 1, 1)
     # (middle + (gray + (x - gray) * saturation - middle) * contrast) * brightness, its terms gathered
     both = brightness * contrast
     matrix = both * (saturation * torch.eye(channels, device=apart.device) + (1 - saturation) * light)  # (B, C, C)
+    if a.hue and channels == len(LUMA):
+        matrix = hue_turns(a.hue * draws[3]) @ matrix
     offset = matrix @ fill + middle * (brightness - both)
     return torch.baddbmm(offset, matrix, apart.flatten(2)).clamp_(0, 1).view_as(apart)
 
 
+def hue_turns(turns: torch.Tensor) -> torch.Tensor:
+    """(B,) whole turns around the axis of grays → (B, 3, 3) for RGB columns; a third of a turn makes red green, green blue and blue red."""
+    angle = 2 * math.pi * turns[:, None, None]
+    axis = torch.full((3, 3), 1 / 3, device=turns.device)
+    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=turns.device) / math.sqrt(3)
+    return axis + torch.cos(angle) * (torch.eye(3, device=turns.device) - axis) + torch.sin(angle) * across
+
+
 def luma(x: torch.Tensor) -> torch.Tensor:
     """(B, 3, H, W) → (B, 1, H, W); one channel stays as it is."""
-    if x.shape[1] == 1:
-        return x
-    red, green, blue = x.split(1, dim=1)
-    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
+    parts = x.split(1, dim=1)
+    return x if len(parts) == 1 else sum(part * weight for part, weight in zip(parts, LUMA, strict=True))
+
+
+def _luma_weights(channels: int, device: torch.device) -> torch.Tensor:
+    """(1, C): what `luma` takes of each."""
+    return torch.tensor([LUMA if channels == len(LUMA) else [1.0] * channels], device=device)
 
 
 def _painted_over(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:

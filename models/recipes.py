@@ -19,8 +19,8 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 FROM_ZERO = ("weight_decay", "focal_gamma", "logit_adjustment", "average_epochs", "patience", "decay", "mixup", "cutmix")
 RANGES = {**dict.fromkeys(FROM_ZERO, (0, math.inf)),
-          **dict.fromkeys(("sampling", "distillation", "shift", "brightness", "contrast", "saturation", "cutout"), (0, 1)),
-          **dict.fromkeys(("warm_up", "smoothing", "grid_mask"), (0, 0.9)), "rotation": (0, 180), "shear": (0, 2), "zoom": (0, 2)}
+          **dict.fromkeys(("sampling", "distillation", "shift", "brightness", "contrast", "saturation", "grayscale", "cutout"), (0, 1)),
+          **dict.fromkeys(("warm_up", "smoothing", "grid_mask"), (0, 0.9)), "rotation": (0, 180), "shear": (0, 2), "zoom": (0, 2), "hue": (0, 0.5)}
 MIN_SIZE_PX = 16
 HALVINGS = 8  # the last map of ``scratch`` has an eighth of the first one's side
 CHOICES = {"arch": ARCHITECTURES, "loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES, "watch": WATCHES, "device": DEVICES,
@@ -40,6 +40,8 @@ class Augmentation:
     brightness: float = 0.15  # factor between 1 - and 1 + brightness
     contrast: float = 0.2
     saturation: float = 0.3
+    hue: float = 0.0  # turns of the colour circle to either side; .5: any colour for any other
+    grayscale: float = 0.0  # share of pictures that lose their colour
     cutout: float = 0.0  # side of a square painted over, of the picture's side
     grid_mask: float = 0.0  # share of each cell's side that is painted over
     mixup: float = 0.0  # alpha of the Beta distribution of the mixing weight
@@ -139,7 +141,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     # row A8 of the contest team's notes, with their augmentation (A7): shear in degrees, as their library had it
     "camp": {"size": 224, "epochs": 10, "batch": 128, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "schedule": "constant",
              "warm_up": 0.0, "decay": 1e-6, "smoothing": 0.0, "sampling": 0.0, "average_epochs": 0.0, "keep_best": True, "watch": "accuracy",
-             "mirrored_views": False, "harmonic": False, "augmentation": Augmentation(10, 0.1, 0.0035, 0.2, True, True, 0, 0, 0)},
+             "mirrored_views": False, "harmonic": False, "augmentation": Augmentation(10, 0.1, 0.0035, 0.2, True, True, 0, 0, 0, 0, 0)},
     "vgg16": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
     "resnet50": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
 }

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.augment import affine_maps, augmented, luma, sampling_grid
+from models.augment import affine_maps, augmented, hue_turns, luma, sampling_grid
 from models.losses import class_priors, label_weights, loss_of
 from models.recipes import Augmentation, CnnParameters
 from models.tensors import border_colors
 
 NOTHING = Augmentation(**{f.name: type(f.default)(0) for f in fields(Augmentation)})  # type: ignore[arg-type]
 STRENGTH = {"rotation": 40.0, "shift": 0.3, "shear": 0.4, "zoom": 0.5, "mirror": True, "upside_down": True, "brightness": 0.5, "contrast": 0.5,
-            "saturation": 0.9, "cutout": 0.4, "grid_mask": 0.5, "mixup": 0.4, "cutmix": 1.0}
+            "saturation": 0.9, "hue": 0.5, "grayscale": 0.7, "cutout": 0.4, "grid_mask": 0.5, "mixup": 0.4, "cutmix": 1.0}
 PICTURES = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 FILL = torch.rand(6, 3, 1, 1, generator=torch.Generator().manual_seed(1))
 TARGETS = label_weights(torch.arange(6) % 4, 4, 0.1)
@@ -80,11 +80,36 @@ def test_colours_change_after_the_move_one_step_behind_the_other(seed: int, move
     pictures, fill = (PICTURES[:, :1], FILL[:, :1]) if gray else (PICTURES, FILL)
     x, _ = augmented(pictures, fill, TARGETS, places, np.random.default_rng(seed))
     brightness, contrast, saturation = (1 + strength * (2 * draw - 1)[:, None, None, None] for strength, draw in zip(
-        (0.5, 0.5, 0.9), torch.from_numpy(np.random.default_rng(seed).random((16, 6), np.float32)[8:11]), strict=True))
+        (0.5, 0.5, 0.9), torch.from_numpy(np.random.default_rng(seed).random((18, 6), np.float32)[9:12]), strict=True))
     x = luma(x) + (x - luma(x)) * saturation
     middle = luma(x).mean((2, 3), keepdim=True)
     wanted = ((middle + (x - middle) * contrast) * brightness).clamp(0, 1)
     torch.testing.assert_close(augmented(pictures, fill, TARGETS, a, np.random.default_rng(seed))[0], wanted, atol=1e-5, rtol=0)
+
+
+def test_a_turn_of_the_hue_leaves_grays_and_sums_alone() -> None:
+    """A third of a turn takes red to green, green to blue, blue to red; none and a whole one change nothing; grays stay, as does R + G + B."""
+    third, whole, some = hue_turns(torch.tensor([1 / 3, 1.0, 0.17]))
+    torch.testing.assert_close(third @ torch.eye(3), torch.eye(3).roll(1, 0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(whole, torch.eye(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(some @ torch.ones(3), torch.ones(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.ones(3) @ some, torch.ones(3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(some @ some.T, torch.eye(3), atol=1e-6, rtol=0)
+
+
+def test_pictures_that_lose_their_colour_keep_their_luma() -> None:
+    """About the wanted share do, others stay as they are; no hue is left to turn; a gray network's pictures have nothing to lose."""
+    x = PICTURES.repeat(100, 1, 1, 1)
+    fill, targets = FILL.repeat(100, 1, 1, 1), TARGETS.repeat(100, 1)
+    found, _ = augmented(x, fill, targets, replace(NOTHING, grayscale=0.3), np.random.default_rng(0))
+    lost = (found.std(1) < 1e-6).all((1, 2))
+    assert 0.2 < lost.float().mean() < 0.4
+    torch.testing.assert_close(found[lost], luma(x[lost]).expand(-1, 3, -1, -1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[~lost], x[~lost], atol=1e-5, rtol=0)
+    both, _ = augmented(x, fill, targets, replace(NOTHING, grayscale=0.3, hue=0.5), np.random.default_rng(0))
+    torch.testing.assert_close(both[lost], found[lost], atol=1e-5, rtol=0)
+    gray, _ = augmented(x[:, :1], fill[:, :1], targets, replace(NOTHING, grayscale=0.3, hue=0.5), np.random.default_rng(0))
+    torch.testing.assert_close(gray, x[:, :1], atol=1e-5, rtol=0)
 
 
 @given(seed=st.integers(0, 1000), alpha=st.floats(0.05, 3), way=st.sampled_from(["mixup", "cutmix"]))
