@@ -210,6 +210,8 @@ LogitAdjustment = Annotated[float | None, typer.Option("--logit-adjustment", hel
                                                        min=0, rich_help_panel=NETWORK, show_default="preset")]
 Sampling = Annotated[float | None, typer.Option("--sampling", help="0 draws every picture as often, 1 every class.",
                                                 min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
+ShapeNetworks = Annotated[bool | None, typer.Option("--shape-networks/--no-shape-networks", rich_help_panel=NETWORK, show_default="preset",
+                                                    help="Beside every network one that cannot go by colours.")]
 Distillation = Annotated[float | None, typer.Option("--distillation", help="Share of a label that --refit takes from what networks said that had not "
                                                     "seen the picture.", min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
 Refits = Annotated[int | None, typer.Option("--refits", help="Networks that --refit trains; 0: as many as folds. One predicts several times as fast.",
@@ -257,10 +259,10 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
 RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
-          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "distillation", "refits", "fold_epochs",
-          "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled", "rotation",
-          "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "hue", "grayscale", "cutout", "grid_mask",
-          "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
+          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "shape_networks", "distillation", "refits",
+          "fold_epochs", "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled",
+          "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "hue", "grayscale", "cutout",
+          "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
 OF_LGBM = ("mirror", "seed")  # what the boosted model shares with networks
 
 
@@ -369,7 +371,8 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
           kernel_head: KernelHeads = None, harmonic: Harmonic = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
           batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
           weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
-          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, distillation: Distillation = None, refits: Refits = None,
+          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, shape_networks: ShapeNetworks = None,
+          distillation: Distillation = None, refits: Refits = None,
           fold_epochs: FoldEpochs = None, refit_epochs: RefitEpochs = None, average_epochs: AverageEpochs = None, patience: Patience = None,
           watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
           deterministic: Deterministic = None, compiled: Compiled = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None,

@@ -4,6 +4,8 @@ By default one network is trained, on all folds but the first, which it is watch
 predicts. The held-out part is never watched: no epoch, no weight and no decision is chosen on it. A fold's decision is fitted
 on the other folds (with one watched fold: on the other half of it), as for the boosted model.
 
+With ``shape_networks`` every network has a second one beside it that cannot go by colours (`models.recipes.kinds_of`); their mean counts.
+
 With ``fold_epochs`` the networks of two folds begin as one, which learns from what both may see, and go on apart: a fold is never learned from by
 what is said of it, and most of the steps are made once for two.
 
@@ -35,11 +37,13 @@ from models.fitting import Checkpoint, Epoch, Fitted, Task, fit_network
 from models.inference import log_proba_of_members, stages_of_state, threads
 from models.kernel_head import KernelHead, Member
 from models.pictures import Examples
-from models.recipes import CnnParameters
+from models.recipes import CnnParameters, kinds_of
 from models.tensors import chosen_device, chosen_precision
 from models.trained import Trained
 
 MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
+KINDS = ("", "shape ")  # `models.recipes.kinds_of`, in the names of their networks
+APART = 10_000  # between the numbers of one kind's networks and those of the next
 FEWEST_FOLDS_TO_SHARE = 4  # what is left for the start of a pair is half of the pictures or more
 
 
@@ -64,12 +68,14 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     told = sorted(set(fold[fold >= 0].tolist()))
     watched_folds = told if conduct.every_fold else told[:1]
     conduct = replace(conduct, digest=f"{conduct.digest} {settings.fingerprint()} {device.type} {chosen_precision(p.precision, device)}")
-    fitted = _of_folds(examples, len(classes), watched_folds, p, conduct, device.type)
-    members = [one.member for one in fitted]
+    kinds = kinds_of(p)
+    fitted = _of_folds(examples, len(classes), watched_folds, kinds, conduct, device.type)
+    members = [[one.member for one in row] for row in zip(*fitted, strict=True)]  # per fold
+    together = [member for row in members for member in row]
     raw = np.full((len(codes), len(classes)), np.nan)
-    for k, member in zip(watched_folds, members, strict=True):
-        raw[fold == k] = log_proba_of_members([member], p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
-    raw[fold < 0] = log_proba_of_members(members, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
+    for k, own in zip(watched_folds, members, strict=True):
+        raw[fold == k] = log_proba_of_members(own, p, len(classes), pictures.take(fold == k), device.type, conduct.jobs)
+    raw[fold < 0] = log_proba_of_members(together, p, len(classes), pictures.take(fold < 0), device.type, conduct.jobs)
     part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
     decision, proba, chosen = decided_by_others(raw, codes, fold, part)
     judged = np.isin(fold, watched_folds)
@@ -79,10 +85,10 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     model = CnnClassifier(replace(p, device="auto"), settings)
     if conduct.refit and not p.trust_labels:
         doubted = doubted_labels(examples, proba, np.ones(len(codes), bool))
-    last = _refitted(examples, proba, ~doubted, p, fitted, conduct) if conduct.refit else fitted
-    members = [one.member for one in last]
+    last = _refitted(examples, proba, ~doubted, kinds, fitted, conduct) if conduct.refit else [one for row in fitted for one in row]
+    last_members = [one.member for one in last] if conduct.refit else together
     predicted = np.array([*classes, ""], dtype=object)[chosen]
-    return Trained(model.adopt(classes, members, decision), proba, predicted,
+    return Trained(model.adopt(classes, last_members, decision), proba, predicted,
                    {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
                     "doubted": int(doubted.sum()), "calibration": calibrated, **_told(fitted, watched_folds, device.type)}, said)
 
@@ -96,43 +102,55 @@ class Finished(NamedTuple):
     learned: np.ndarray
 
 
-def _said_of_unlabelled(examples: Examples, members: list[Member], p: CnnParameters, n_classes: int, decision: Decision, device: str,
+def _said_of_unlabelled(examples: Examples, members: list[list[Member]], p: CnnParameters, n_classes: int, decision: Decision, device: str,
                         jobs: int | None) -> np.ndarray | None:
-    """(folds + 1, u, n_classes): each fold's network alone, then all together; None where there is nothing to judge."""
+    """(folds + 1, u, n_classes): each fold's networks alone, then all together; None where there is nothing to judge."""
     if examples.unlabelled is None or examples.unlabelled.proba is not None:
         return None
-    each = [log_proba_of_members([member], p, n_classes, examples.unlabelled.pictures, device, jobs) for member in members]
+    each = [log_proba_of_members(own, p, n_classes, examples.unlabelled.pictures, device, jobs) for own in members]
     return np.stack([decision.proba(raw) for raw in (*each, np.mean(each, axis=0))])
 
 
-def _of_folds(examples: Examples, n_classes: int, folds: list[int], p: CnnParameters, conduct: Conduct, device: str) -> list[Finished]:
-    """A network per fold, watched on it; in pairs that begin together where `shares_starts`, else each as long as both parts of that."""
-    fold, count = examples.fold, len(folds)
+class Place(NamedTuple):
+    """Of a network among those of the folds: which of the kinds, which of the folds."""
 
-    def alone(i: int, p: CnnParameters, start: Finished | None = None) -> tuple:
-        return (examples, n_classes, (fold >= 0) & (fold != folds[i]), fold == folds[i], p, folds[i], conduct, i, f"network {i + 1} of {count}", None,
-                start.member.state if start else None)
+    kind: int
+    i: int
 
-    def together(i: int, j: int) -> tuple:
+
+def _of_folds(examples: Examples, n_classes: int, folds: list[int], kinds: list[CnnParameters], conduct: Conduct,
+              device: str) -> list[list[Finished]]:
+    """Per kind a network per fold, watched on it; in pairs that begin together where `shares_starts`, else each as long as both parts of that."""
+    fold, count, p = examples.fold, len(folds), kinds[0]
+
+    def alone(place: Place, epochs: int, start: Finished | None = None) -> tuple:
+        kind, i = place
+        return (examples, n_classes, (fold >= 0) & (fold != folds[i]), fold == folds[i], replace(kinds[kind], epochs=epochs), folds[i] + APART * kind,
+                conduct, i, f"{KINDS[kind]}network {i + 1} of {count}", None, start.member.state if start else None)
+
+    def together(kind: int, i: int, j: int) -> tuple:
         learn = (fold >= 0) & (fold != folds[i]) & (fold != folds[j])
-        return (examples, n_classes, learn, fold == folds[i], replace(p, patience=0, keep_best=False, kernel_head=False), 2000 + i, conduct, None,
-                f"start of {i + 1} and {j + 1}")
+        return (examples, n_classes, learn, fold == folds[i], replace(kinds[kind], patience=0, keep_best=False, kernel_head=False),
+                2000 + i + APART * kind, conduct, None, f"{KINDS[kind]}start of {i + 1} and {j + 1}")
 
+    places = [Place(kind, i) for i in range(count) for kind in range(len(kinds))]
+    done: dict[Place, Finished] = {}
     if not shares_starts(p, count):
-        whole = replace(p, epochs=p.epochs + p.fold_epochs)
-        return [one for (one,) in _several([[alone(i, whole)] for i in range(count)], device, by_itself=count == 1)]
-    done: dict[int, Finished] = {}
-    pairs, ready, own = pairs_of(count), list[tuple[int, Finished]](), replace(p, epochs=p.fold_epochs)
-    at_once = _at_once(examples, p, conduct, count)
+        ended = _several([[alone(place, p.epochs + p.fold_epochs)] for place in places], device, by_itself=len(places) == 1)
+        done = {place: one for place, (one,) in zip(places, ended, strict=True)}
+    pairs = [(kind, *pair) for pair in pairs_of(count) for kind in range(len(kinds))] if not done else []
+    ready: list[tuple[Place, Finished]] = []
+    at_once = _at_once(examples, p, conduct, len(places))
     while pairs or ready:  # whoever may go on does so beside the next starts
         now, pairs = pairs[:at_once], pairs[at_once:]
         # a start of one network only, begun beside others that go on, is gone on from at once: they would all wait for it
-        rows = [[together(*pair), *([alone(pair[0], own)] if ready and pair[0] > pair[1] else [])] for pair in now]
-        ended = _several(rows + [[alone(i, own, start)] for i, start in ready], device)
-        done |= {i: _with_start(start, one) for (i, start), (one,) in zip(ready, ended[len(now):], strict=True)}
-        done |= {pair[0]: _with_start(*row) for pair, row in zip(now, ended, strict=False) if len(row) == 2}
-        ready = [(i, row[0]) for pair, row in zip(now, ended, strict=False) for i in pair if i >= pair[0] and i not in done]
-    return [done[i] for i in range(count)]
+        rows = [[together(kind, i, j), *([alone(Place(kind, i), p.fold_epochs)] if ready and i > j else [])] for kind, i, j in now]
+        ended = _several(rows + [[alone(place, p.fold_epochs, start)] for place, start in ready], device)
+        done |= {place: _with_start(start, one) for (place, start), (one,) in zip(ready, ended[len(now):], strict=True)}
+        done |= {Place(kind, i): _with_start(*row) for (kind, i, _), row in zip(now, ended, strict=False) if len(row) == 2}
+        ready = [(place, row[0]) for (kind, i, j), row in zip(now, ended, strict=False) for place in (Place(kind, i), Place(kind, j))
+                 if place.i >= i and place not in done]
+    return [[done[Place(kind, i)] for i in range(count)] for kind in range(len(kinds))]
 
 
 def shares_starts(p: CnnParameters, folds: int) -> bool:
@@ -188,22 +206,24 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
         return Member(fitted.state, KernelHead().fit(stages, task.codes, task.n_classes, p.seed))
 
 
-def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, p: CnnParameters, fitted: list[Finished],
+def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, kinds: list[CnnParameters], fitted: list[list[Finished]],
               conduct: Conduct) -> list[Finished]:
-    """``p.refits`` networks, or as many as before, on everything in ``learn`` (n,); taught by the labels and by ``proba`` (n, n_classes), what
-    networks said that had not seen the picture. With ``p.refit_epochs`` each goes on from one of the ``fitted``, of as many starts as there are."""
-    nothing, n_classes = np.zeros(len(learn), bool), proba.shape[1]
-    shared = shares_starts(p, len(fitted))
-    p = replace(p, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs)
-    if shared:
-        fitted = [*fitted[::2], *fitted[1::2]]
+    """``refits`` networks, kind by kind in turn, or as many as before, on everything in ``learn`` (n,); taught by the labels and by ``proba``
+    (n, n_classes), what networks said that had not seen the picture. With ``refit_epochs`` each goes on from one of the ``fitted`` (per kind, per
+    fold), of as many starts as there are."""
+    nothing, n_classes, p = np.zeros(len(learn), bool), proba.shape[1], kinds[0]
+    own = [replace(kind, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs) for kind in kinds]
+    if shares_starts(p, len(fitted[0])):
+        fitted = [[*row[::2], *row[1::2]] for row in fitted]
+    before = [one for row in zip(*fitted, strict=True) for one in row]
     soft = None
     if p.distillation:
         labels = np.eye(n_classes)[examples.codes]
         soft = np.where(np.isnan(proba), labels, (1 - p.distillation) * labels + p.distillation * proba)
-    count = p.refits or len(fitted)
-    rows: list[list[tuple]] = [[(examples, n_classes, learn, nothing, p, 1000 + i, conduct, -1, f"refit {i + 1} of {count}", soft,
-                                 fitted[i % len(fitted)].member.state if p.refit_epochs else None)] for i in range(count)]
+    count = p.refits or len(before)
+    rows: list[list[tuple]] = [[(examples, n_classes, learn, nothing, own[i % len(own)], 1000 + i, conduct, -1,
+                                 f"{KINDS[i % len(own)]}refit {i + 1} of {count}", soft,
+                                 before[i % len(before)].member.state if p.refit_epochs else None)] for i in range(count)]
     return [one for (one,) in _several(rows, chosen_device(p.device).type, by_itself=count == 1)]
 
 
@@ -265,9 +285,10 @@ def epoch_line(name: str, e: Epoch, epochs: int) -> str:
             f"about {left_s / 60:.0f} min left")
 
 
-def _told(fitted: list[Finished], folds: list[int], device: str) -> dict[str, Any]:
-    history = pd.DataFrame([{"network": k, **epoch.__dict__} for k, one in zip(folds, fitted, strict=True) for epoch in one.history])
-    return {"epochs": [one.best for one in fitted], "networks": len(fitted), "device": device, "history": history}
+def _told(fitted: list[list[Finished]], folds: list[int], device: str) -> dict[str, Any]:
+    named = [(f"{KINDS[kind]}{k}", one) for kind, row in enumerate(fitted) for k, one in zip(folds, row, strict=True)]
+    history = pd.DataFrame([{"network": name, **epoch.__dict__} for name, one in named for epoch in one.history])
+    return {"epochs": [one.best for _, one in named], "networks": len(named), "device": device, "history": history}
 
 
 def _fingerprint(mask: np.ndarray) -> str:

@@ -5,7 +5,7 @@ training part of a campset, and what was not yet, is in docs/lab-notes.md. No to
 """
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from features.errors import ScratchworkError
@@ -74,6 +74,7 @@ class CnnParameters:
     focal_gamma: float = 2.0
     logit_adjustment: float = 0.0  # times log prior, added to the logits while training (Menon et al. 2021)
     sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
+    shape_networks: bool = False  # beside every network one that sees pictures in random hues, some of them gray: `kinds_of`
     distillation: float = 0.0  # share of a label that a refit takes from what networks said that had not seen the picture
     refits: int = 0  # networks that a refit trains; 0: as many as there were before it; one predicts several times as fast
     fold_epochs: int = 0  # for which a fold's network goes on by itself, after ``epochs`` together with another fold's; 0: each from random weights
@@ -134,6 +135,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "balanced": {"width": 48, "batch": 32, "epochs": 16, "fold_epochs": 8, "refits": 4, "refit_epochs": 8},  # a fifth refit would leave a core idle
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw"},  # muon was not tried on a GPU yet
 }
+SHAPES_HUE, SHAPES_GRAYSCALE = 0.5, 0.3  # what a shape network's pictures go through
 DECOUPLED = ("muon", "adamw")  # their weight decay is no part of the gradient, and another number
 RATES = dict.fromkeys(("adamw", "sgd", "adam"), 2e-3)  # where nobody says one; muon has the default
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
@@ -145,6 +147,15 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "vgg16": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4},
     "resnet50": {"harmonic": False, "size": 224, "batch": 8, "epochs": 18, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 1e-4},
 }
+
+
+def kinds_of(p: CnnParameters) -> list[CnnParameters]:
+    """The recipe of each network that stands for one: the same, or with ``shape_networks`` another one too that cannot go by colours. The two err on
+    other pictures, so that their mean is worth more than that of two alike (docs/lab-notes.md). Gray pictures have no colours to go by."""
+    alone = replace(p, shape_networks=False)
+    if not p.shape_networks or p.gray:
+        return [alone]
+    return [alone, replace(alone, augmentation=replace(p.augmentation, hue=SHAPES_HUE, grayscale=SHAPES_GRAYSCALE))]
 
 
 def usual_folds(preset: str, arch: str) -> int | None:

@@ -22,13 +22,13 @@ from models.artifacts import load_model, save_model, settings_card
 from models.checkpoints import read_checkpoint, write_checkpoint
 from models.cnn import CnnClassifier
 from models.cnn_training import Conduct, forget_checkpoints, train_cnn
-from models.decision import Decision
+from models.decision import Decision, decided_by_others
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
 from models.inference import log_proba_of_members, state_of, threads
 from models.kernel_head import Member
 from models.networks import make_network
 from models.pictures import Examples, Pictures, Unlabelled
-from models.recipes import ARCHITECTURES, CnnParameters, cnn_parameters
+from models.recipes import ARCHITECTURES, CnnParameters, cnn_parameters, kinds_of
 from models.tensors import sized_tiles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -443,6 +443,43 @@ def test_pairs_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
         "network 2 of 5", *["start of 5 and 1"] * 3, *(f"network {i} of 5" for i in (5, 3, 4))]
     assert sum("going on after epoch" in line for line in lines) == 3
     assert all(same(a.state, b.state) for a, b in zip(whole.model.members_, rest.model.members_, strict=True))
+
+
+def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same pictures, in other hues: the first kind's weights are those without the second, a fold is judged by the mean of its own two, and
+    refits go on from either kind in turn, as before from as many starts as there are."""
+    tasks: dict[int, tuple[Task, CnnParameters]] = {}
+    raw: list[np.ndarray] = []
+    monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.update({task.number: (task, p)}) or fit_network(task, p, *more))
+    monkeypatch.setattr(cnn_training, "decided_by_others", lambda *given: raw.append(given[0]) or decided_by_others(*given))
+    p, fold = replace(SMALL, fold_epochs=1, epochs=1, refits=4, refit_epochs=1), np.arange(30) // 2 % 6 - 1
+    plain, _ = train_small(tmp_path / "plain", every_fold=True, fold=fold, p=p)
+    numbers = list(tasks)
+    both, _ = train_small(tmp_path / "both", every_fold=True, fold=fold, p=replace(p, shape_networks=True))
+    assert sorted(tasks) == [*sorted(numbers), *(n + cnn_training.APART for n in sorted(numbers))]
+    for n in numbers:
+        (task, own), (other_task, other) = tasks[n], tasks[n + cnn_training.APART]
+        assert task.learn.rows.tolist() == other_task.learn.rows.tolist()
+        assert other == replace(own, augmentation=replace(own.augmentation, hue=0.5, grayscale=0.3))
+    members = both.model.members_
+    assert all(same(a.state, b.state) for a, b in zip(members[::2], plain.model.members_, strict=True))
+    assert not any(same(a.state, b.state) for a, b in zip(members[::2], members[1::2], strict=True))
+    for k in range(5):
+        said = log_proba_of_members(members[2 * k:2 * k + 2], p, 2, drawings(30)[0].take(fold == k))
+        assert raw[1][fold == k] == pytest.approx(said, abs=1e-6)
+    assert both.told["networks"] == 10
+    assert list(both.told["history"]["network"].unique()) == [*map(str, range(5)), *(f"shape {k}" for k in range(5))]
+    again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, jobs=2, p=replace(p, shape_networks=True))
+    assert np.array_equal(again.proba, both.proba)
+    tasks.clear()
+    train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, shape_networks=True))
+    assert all(same(tasks[1000 + i][0].start, members[place].state) for i, place in enumerate((0, 1, 4, 5)))
+    assert [bool(tasks[1000 + i][1].augmentation.hue) for i in range(4)] == [False, True, False, True]
+
+
+def test_gray_pictures_have_no_shape_networks() -> None:
+    """Where no colour is seen both kinds would be one."""
+    assert [len(kinds_of(CnnParameters(gray=gray, shape_networks=wanted))) for gray in (False, True) for wanted in (False, True)] == [1, 2, 1, 1]
 
 
 def test_few_folds_share_no_start(tmp_path: Path) -> None:
