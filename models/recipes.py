@@ -132,7 +132,7 @@ class CnnParameters:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {},
-    "balanced": {"width": 48, "batch": 32, "epochs": 16, "fold_epochs": 8, "refits": 4, "refit_epochs": 8},  # a fifth refit would leave a core idle
+    "balanced": {"batch": 32, "epochs": 16, "fold_epochs": 8, "shape_networks": True, "refits": 4, "refit_epochs": 8},  # two refits of either kind
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw"},  # muon was not tried on a GPU yet
 }
 SHAPES_HUE, SHAPES_GRAYSCALE = 0.5, 0.3  # what a shape network's pictures go through
