@@ -70,6 +70,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "not mirrored": {"mirror": False},
     "upside down too": {"upside_down": True},
     "no brightness, contrast, saturation": {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0},
+    "any hue": {"hue": 0.5},
+    "a third gray": {"grayscale": 0.3},
     "cutout 0.3": {"cutout": 0.3},
     "grid mask 0.5": {"grid_mask": 0.5},
     "mixup 0.2": {"mixup": 0.2},
