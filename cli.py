@@ -214,7 +214,7 @@ ShapeNetworks = Annotated[bool | None, typer.Option("--shape-networks/--no-shape
                                                     help="Beside every network one that cannot go by colours.")]
 Distillation = Annotated[float | None, typer.Option("--distillation", help="Share of a label that --refit takes from what networks said that had not "
                                                     "seen the picture.", min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
-Refits = Annotated[int | None, typer.Option("--refits", help="Networks that --refit trains; 0: as many as before. One predicts several times as fast.",
+Refits = Annotated[int | None, typer.Option("--refits", help="Networks of a --refit; 0: as many as before. One predicts several times as fast.",
                                             min=0, rich_help_panel=NETWORK, show_default="preset")]
 FoldEpochs = Annotated[int | None, typer.Option("--fold-epochs", help="With --folds: in which each network goes on by itself, after --epochs that "
                                                 "two share; 0: each from random weights.", min=0, rich_help_panel=NETWORK, show_default="preset")]

@@ -48,6 +48,10 @@ class Augmentation:
     cutmix: float = 0.0  # likewise, for a box pasted from another picture
 
 
+ANY_HUE = Augmentation(hue=0.5)  # of a network by itself: it cannot learn colours by heart, and its kernel head sees them as they are
+SHAPES_HUE, SHAPES_GRAYSCALE = 0.5, 0.3  # what a shape network's pictures go through
+
+
 @dataclass(frozen=True)
 class CnnParameters:
     """Every choice of the network and its training; `cnn_parameters` fills in presets and what an architecture is published with."""
@@ -131,11 +135,10 @@ class CnnParameters:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {},
+    "fast": {"augmentation": ANY_HUE},
     "balanced": {"batch": 32, "epochs": 16, "fold_epochs": 8, "shape_networks": True, "refits": 4, "refit_epochs": 8},  # two refits of either kind
-    "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw"},  # muon was not tried on a GPU yet
+    "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw", "augmentation": ANY_HUE},  # muon was not tried on a GPU yet
 }
-SHAPES_HUE, SHAPES_GRAYSCALE = 0.5, 0.3  # what a shape network's pictures go through
 DECOUPLED = ("muon", "adamw")  # their weight decay is no part of the gradient, and another number
 RATES = dict.fromkeys(("adamw", "sgd", "adam"), 2e-3)  # where nobody says one; muon has the default
 PRESET_FOLDS = {"balanced": 5, "best": 5}  # a network per fold, whose mean predicts
