@@ -421,7 +421,7 @@ def test_folds_begin_in_pairs_and_are_never_learned_from(tmp_path: Path, monkeyp
 def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
     """One by one and two at once: the same probabilities and the same refitted weights, of five folds, too, one of which has a start of its
     own; at a size at which sums by two threads are not those by one."""
-    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1)
+    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1, shape_networks=True)
     fold = np.arange(30) // 2 % 5
     with threads(2):  # what torch would take by itself on two cores
         found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p, fold=fold)[0] for jobs in (1, 2)]
@@ -452,7 +452,8 @@ def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch
     raw: list[np.ndarray] = []
     monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.update({task.number: (task, p)}) or fit_network(task, p, *more))
     monkeypatch.setattr(cnn_training, "decided_by_others", lambda *given: raw.append(given[0]) or decided_by_others(*given))
-    p, fold = replace(SMALL, fold_epochs=1, epochs=1, refits=4, refit_epochs=1), np.arange(30) // 2 % 6 - 1
+    p = replace(SMALL, fold_epochs=1, epochs=1, refits=4, refit_epochs=1, augmentation=replace(SMALL.augmentation, hue=0.0))
+    fold = np.arange(30) // 2 % 6 - 1
     plain, _ = train_small(tmp_path / "plain", every_fold=True, fold=fold, p=p)
     numbers = list(tasks)
     both, _ = train_small(tmp_path / "both", every_fold=True, fold=fold, p=replace(p, shape_networks=True))
@@ -469,10 +470,8 @@ def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch
         assert raw[1][fold == k] == pytest.approx(said, abs=1e-6)
     assert both.told["networks"] == 10
     assert list(both.told["history"]["network"].unique()) == [*map(str, range(5)), *(f"shape {k}" for k in range(5))]
-    again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, jobs=2, p=replace(p, shape_networks=True))
+    again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, shape_networks=True))
     assert np.array_equal(again.proba, both.proba)
-    tasks.clear()
-    train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, shape_networks=True))
     assert all(same(tasks[1000 + i][0].start, members[place].state) for i, place in enumerate((0, 1, 4, 5)))
     assert [bool(tasks[1000 + i][1].augmentation.hue) for i in range(4)] == [False, True, False, True]
 
@@ -480,6 +479,14 @@ def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch
 def test_gray_pictures_have_no_shape_networks() -> None:
     """Where no colour is seen both kinds would be one."""
     assert [len(kinds_of(CnnParameters(gray=gray, shape_networks=wanted))) for gray in (False, True) for wanted in (False, True)] == [1, 2, 1, 1]
+
+
+def test_a_network_by_itself_sees_any_hue() -> None:
+    """Beside a shape network it goes by colours, unless somebody says otherwise; what others published keeps its own colours."""
+    for chosen, hue in (({}, 0.5), ({"shape_networks": True}, 0.0), ({"shape_networks": True, "hue": 0.1}, 0.1), ({"hue": 0.0}, 0.0)):
+        assert cnn_parameters("fast", chosen=chosen).augmentation.hue == hue
+    assert cnn_parameters("balanced").augmentation.hue == 0
+    assert all(cnn_parameters("fast", arch).augmentation.hue == 0 for arch in ARCHITECTURES if arch != "scratch")
 
 
 def test_few_folds_share_no_start(tmp_path: Path) -> None:
