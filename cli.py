@@ -768,13 +768,15 @@ def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: 
 
 
 def _print_training(outcome: Any) -> None:
+    from models.artifacts import judged_folds
+
     rows, card = [], outcome.card
     balanced = ["learned_from", "balanced_to"] if "balanced_to" in card else []
     for label, figures in outcome.out_of_fold["per_class"].items():
         held = outcome.held_out["per_class"][label] if outcome.held_out else {"f1": None, "support": 0}
         f1 = ["-" if x["f1"] is None else f"{x['f1']:.3f}" for x in (figures, held)]
         rows.append([label, *f1, f"{figures['support'] + held['support']:,}", *[f"{card[name][label]:,.0f}" for name in balanced]])
-    seen = "validation" if card.get("networks") == 1 else "out-of-fold"
+    seen = "validation" if judged_folds(card) == 1 else "out-of-fold"
     _print_table(["label", f"{seen} F1", "held-out F1", "pictures", *[name.replace("_", " ") for name in balanced]], rows, left=["label"])
     print(f"\n{seen:13} {_headline(outcome.out_of_fold)}")
     if outcome.held_out:

@@ -57,7 +57,7 @@ from features.processes import in_processes
 from features.quality import Quality, qualities_of
 from features.scan import DEMO_MARKER, Scan, label_codes, label_of, natural_order, scan_folder
 from features.store import FeatureStore
-from models.artifacts import load_model, read_card, save_model, settings_card, versions, write_json
+from models.artifacts import judged_folds, load_model, read_card, save_model, settings_card, versions, write_json
 from models.evaluation import metrics
 from models.pictures import Examples, Pictures, Unlabelled
 from models.recipes import CnnParameters
@@ -412,8 +412,8 @@ def _why_stale(workspace: Workspace, data: LearningData, name: str, wanted: dict
         return f"{file} was trained on features of another version (extraction {card.get('extraction')}, here {workspace.settings.fingerprint()})"
     if card.get("pseudo_labels"):
         return f"{file} was trained with pseudo-labels"
-    if card.get("networks", card["folds"]) != card["folds"]:
-        return f"{file} has {card['networks']} network, so that most pictures have no out-of-fold probabilities; --folds {card['folds']} gives them"
+    if judged_folds(card) != card["folds"]:
+        return f"{file} was watched on one fold, so that most pictures have no out-of-fold probabilities; --folds {card['folds']} gives them"
     if wanted is not None and {**card["parameters"], "refit": card["refit"]} != json.loads(json.dumps(wanted)):
         return f"{file} was trained with other options"
     return ""

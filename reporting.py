@@ -25,7 +25,7 @@ from features.extract import ExtractionSettings
 from features.families import feature_names
 from features.scan import label_codes
 from models import MODELS
-from models.artifacts import read_card, versions
+from models.artifacts import judged_folds, read_card, versions
 from models.evaluation import metrics
 from models.runs import read_runs
 from models.slices import slice_table
@@ -230,7 +230,7 @@ def _parts(workspace: Workspace, file: Path, card: dict[str, Any], manifest: pd.
         table = with_group(table[table["predicted"] != ""], manifest)
         for name, which in ((PARTS[0], table["fold"] == TEST), (PARTS[1], table["fold"] != TEST)):
             if which.any():
-                yield _part("validation" if name == PARTS[1] and card.get("networks") == 1 else name, table[which], card["classes"], workspace.seed)
+                yield _part("validation" if name == PARTS[1] and judged_folds(card) == 1 else name, table[which], card["classes"], workspace.seed)
     tested = _tested(workspace, file)
     if tested is not None:
         table, folder, together = tested

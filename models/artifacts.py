@@ -48,6 +48,12 @@ def load_model(file: Path) -> tuple[Any, dict]:
     return model, card
 
 
+def judged_folds(card: dict) -> int:
+    """Folds whose pictures have probabilities of models that had not seen them: one of a network that was watched on one. Cards that were written
+    before shape networks have as many networks as that."""
+    return int(card.get("judged_folds", card.get("networks", card["folds"])))
+
+
 def read_card(file: Path) -> dict:
     """The sidecar of a model file. Raises `ScratchworkError` where one of the two is missing or it is not a sidecar."""
     sidecar = file.with_suffix(".json")

@@ -288,7 +288,7 @@ def epoch_line(name: str, e: Epoch, epochs: int) -> str:
 def _told(fitted: list[list[Finished]], folds: list[int], device: str) -> dict[str, Any]:
     named = [(f"{KINDS[kind]}{k}", one) for kind, row in enumerate(fitted) for k, one in zip(folds, row, strict=True)]
     history = pd.DataFrame([{"network": name, **epoch.__dict__} for name, one in named for epoch in one.history])
-    return {"epochs": [one.best for _, one in named], "networks": len(named), "device": device, "history": history}
+    return {"epochs": [one.best for _, one in named], "networks": len(named), "judged_folds": len(folds), "device": device, "history": history}
 
 
 def _fingerprint(mask: np.ndarray) -> str:
