@@ -165,9 +165,9 @@ def _curves(history: pd.DataFrame | None, t: Texts) -> dict[str, Any] | None:
         told = t(f"models.curves_{title}", networks=len(networks), epochs=int(history["epoch"].max()), last=last)
         charts.append({"told": told, "svg": lines(curves, told, (t("models.epoch"), "")),
                        "legend": [(look, t(f"curve.{name}")) for name, look in zip(names, ("c2", "c1"), strict=True)]})
-    ends = [own.iloc[-1].to_dict() for own in networks]
+    ends = [own.astype({"network": str}).iloc[-1].to_dict() for own in networks]
     return {"charts": charts, "head": [t("column.network"), t("column.epoch"), *(t(f"curve.{name}") for name in CURVES)],
-            "body": [[f"{end['network']:.0f}", f"{end['epoch']:.0f}", *(f"{end[name]:.3f}" for name in CURVES)] for end in ends]}
+            "body": [[end["network"], f"{end['epoch']:.0f}", *(f"{end[name]:.3f}" for name in CURVES)] for end in ends]}
 
 
 def _importance(models: list[ModelFacts], t: Texts) -> dict[str, Any] | None:

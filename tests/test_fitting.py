@@ -468,7 +468,7 @@ def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch
     for k in range(5):
         said = log_proba_of_members(members[2 * k:2 * k + 2], p, 2, drawings(30)[0].take(fold == k))
         assert raw[1][fold == k] == pytest.approx(said, abs=1e-6)
-    assert both.told["networks"] == 10
+    assert (both.told["networks"], both.told["judged_folds"]) == (10, 5)
     assert list(both.told["history"]["network"].unique()) == [*map(str, range(5)), *(f"shape {k}" for k in range(5))]
     again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, shape_networks=True))
     assert np.array_equal(again.proba, both.proba)
