@@ -18,6 +18,7 @@ DIGITS = 16  # of a digest that are shown
 NO_OPTION = {"arch", "augmentation", "seed", "schedule", "decay", "keep_best"}  # of a recipe: said otherwise, or published with an architecture
 SWITCHES = {"kernel_head": ("--kernel-head", "--softmax-only"), "gray": ("--gray", "--color"), "progressive": ("--progressive", "--one-size"),
             "mirrored_views": ("--mirrored-views", "--one-view"), "deterministic": ("--deterministic", "--fastest"),
+            "shape_networks": ("--shape-networks", "--no-shape-networks"), "harmonic": ("--harmonic", "--pixelwise"),
             "compiled": ("--compile", "--no-compile"), "mirror": ("--mirror", "--no-mirror"), "upside_down": ("--upside-down", "--upright"),
             "undersample": ("--balance undersample", "--balance none"), "trust_labels": ("--trust-labels", "")}  # on, off
 
@@ -75,7 +76,7 @@ def _training_options(card: dict[str, Any], bases_there: bool) -> str:
         told += f" --balance {parameters['balance']} --folds {card['folds']}" + " --trust-labels" * bool(parameters.get("trust_labels"))
         told += " --no-mirror" * (not parameters.get("mirror", True))
     elif card["model"] == "cnn":
-        told += _recipe_options(parameters) + (f" --folds {card['folds']}" if card.get("networks", 1) > 1 else "")
+        told += _recipe_options(parameters) + (f" --folds {card['folds']}" if card.get("judged_folds", card.get("networks", 1)) > 1 else "")
     elif pseudo := card.get("pseudo_label"):
         told += f" --blend {parameters['blend']} --folds {card['folds']} --pseudo-label {shlex.quote(pseudo['folder'])}"
         told += f" --pseudo-floor {pseudo['floor']:g} --pseudo-cap {pseudo['cap']:g}" + _recipe_options(card["base_parameters"]["cnn"])

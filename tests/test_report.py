@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import cli
 from cleaning.decisions import COLUMNS, CleaningSettings
 from models.evaluation import metrics
 from models.lgbm import LgbmParameters
-from models.recipes import cnn_parameters
+from models.recipes import CnnParameters, cnn_parameters
 from reports.report import Contents, Note, page
 from reports.report_dataset import answers, majority_labels
 from reports.report_made import Where, commands
@@ -288,6 +288,14 @@ def test_commands_are_of_this_folder_and_these_options() -> None:
     trainings = [line for line in made if " train " in line]
     assert len(trainings) == 1
     assert "--pseudo-label test --pseudo-floor 0.8 --pseudo-cap 0.25" in trainings[0]
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(CnnParameters) if isinstance(f.default, bool)])
+def test_every_switch_of_a_network_can_be_typed(name: str) -> None:
+    """Turned the other way, one by one."""
+    plain = cnn_parameters()
+    turned = asdict(replace(plain, **{name: not getattr(plain, name)}))
+    assert_can_be_typed(commands({}, [ModelFacts("cnn", {"model": "cnn", "parameters": turned, "folds": 5, "networks": 1}, {})]))
 
 
 def test_pictures_that_no_cell_shows_are_not_embedded() -> None:
