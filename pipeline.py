@@ -950,7 +950,8 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     if len(group):
         try:
             own = _own_groups(group.index, settings)
-            group = group if own is None else merged_groups(group, own)
+            if own is not None:
+                group = merged_groups(group, own)
         except ScratchworkError as error:  # looking at a folder needs no groups
             workspace.notice(f"only copies are grouped: {error}")
     manifest = manifest.assign(group=group.reindex(manifest.index).fillna(""), fold=fold.reindex(manifest.index).astype("Int64"))

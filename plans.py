@@ -27,7 +27,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cleaning.decisions import CHECKS, CleaningSettings
+from cleaning.decisions import CHECKS, CleaningSettings, refuse_unknown_checks
 from cleaning.folds import FEWEST_FOLDS
 from features.errors import ScratchworkError
 from features.extract import ExtractionSettings
@@ -174,8 +174,7 @@ def _cleaning(options: Options) -> CleaningSettings:
     for name, checks in (("only", only), ("skip", skip)):
         for check in checks:
             _typed(check, (str,), f"clean.{name}")
-    for check in {*only, *skip} - set(CHECKS):
-        raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
+    refuse_unknown_checks([*only, *skip])
     wanted = [check for check in CHECKS if check in only and check not in skip and (check != "labels" or options.get("drop_wrong_labels"))]
     try:
         return CleaningSettings(tuple(wanted), **{name: value for name, value in options.items() if name not in ("only", "skip")})

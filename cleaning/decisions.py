@@ -4,6 +4,7 @@ Reasons in the order in which they are asked: ``unreadable``, ``photo``, ``label
 ``wrong_label``. Scores are in [0, 1], low = bad. A person's override comes last and wins.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,13 @@ class CleaningSettings:
                 raise ScratchworkError(f"{name} is {getattr(self, name)}; it must lie between {least} and {most}")
         if self.photo_method not in METHODS:
             raise ScratchworkError(f"photo_method {self.photo_method!r} is unknown; choose one of {', '.join(METHODS)}")
-        for check in set(self.checks) - set(CHECKS):
-            raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
+        refuse_unknown_checks(self.checks)
+
+
+def refuse_unknown_checks(names: Iterable[str]) -> None:
+    """Raises `ScratchworkError` with the names that there are."""
+    for check in set(names) - set(CHECKS):
+        raise ScratchworkError(f"there is no check {check!r}; the checks are {', '.join(CHECKS)}")
 
 
 def duplicate_table(pictures: pd.DataFrame, proven: Proven) -> pd.DataFrame:

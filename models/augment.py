@@ -83,7 +83,7 @@ def _recolored(apart: torch.Tensor, fill: torch.Tensor, a: Augmentation, grays: 
                                         for strength, draw in zip((a.brightness, a.contrast, a.saturation), draws[:3], strict=True))
     saturation = torch.where(grays[:, None, None], 0, saturation)
     fill = fill.flatten(2)  # (B, C, 1)
-    light = _luma_weights(channels, apart.device)
+    light = torch.tensor([LUMA if channels == len(LUMA) else [1.0] * channels], device=apart.device)  # (1, C)
     middle = light @ (apart.mean((2, 3))[:, :, None] + fill)  # (B, 1, 1)
     # (middle + (gray + (x - gray) * saturation - middle) * contrast) * brightness, its terms gathered
     both = brightness * contrast
@@ -96,21 +96,17 @@ def _recolored(apart: torch.Tensor, fill: torch.Tensor, a: Augmentation, grays: 
 
 def hue_turns(turns: torch.Tensor) -> torch.Tensor:
     """(B,) whole turns around the axis of grays → (B, 3, 3) for RGB columns; a third of a turn makes red green, green blue and blue red."""
-    angle = 2 * math.pi * turns[:, None, None]
-    axis = torch.full((3, 3), 1 / 3, device=turns.device)
-    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]], device=turns.device) / math.sqrt(3)
-    return axis + torch.cos(angle) * (torch.eye(3, device=turns.device) - axis) + torch.sin(angle) * across
+    cos, sin = torch.cos(2 * math.pi * turns), math.sqrt(3) * torch.sin(2 * math.pi * turns)
+    same, following, previous = (1 + 2 * cos) / 3, (1 - cos - sin) / 3, (1 - cos + sin) / 3
+    return torch.stack([same, following, previous, previous, same, following, following, previous, same], 1).view(-1, 3, 3)
 
 
 def luma(x: torch.Tensor) -> torch.Tensor:
     """(B, 3, H, W) → (B, 1, H, W); one channel stays as it is."""
-    parts = x.split(1, dim=1)
-    return x if len(parts) == 1 else sum(part * weight for part, weight in zip(parts, LUMA, strict=True))
-
-
-def _luma_weights(channels: int, device: torch.device) -> torch.Tensor:
-    """(1, C): what `luma` takes of each."""
-    return torch.tensor([LUMA if channels == len(LUMA) else [1.0] * channels], device=device)
+    if x.shape[1] == 1:
+        return x
+    red, green, blue = x.split(1, dim=1)
+    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
 
 
 def _painted_over(x: torch.Tensor, fill: torch.Tensor, a: Augmentation, draws: torch.Tensor) -> torch.Tensor:

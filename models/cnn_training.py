@@ -70,7 +70,7 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     conduct = replace(conduct, digest=f"{conduct.digest} {settings.fingerprint()} {device.type} {chosen_precision(p.precision, device)}")
     kinds = kinds_of(p)
     fitted = _of_folds(examples, len(classes), watched_folds, kinds, conduct, device.type)
-    members = [[one.member for one in row] for row in zip(*fitted, strict=True)]  # per fold
+    members = [[one.member for one in row] for row in fitted]
     together = [member for row in members for member in row]
     raw = np.full((len(codes), len(classes)), np.nan)
     for k, own in zip(watched_folds, members, strict=True):
@@ -86,9 +86,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     if conduct.refit and not p.trust_labels:
         doubted = doubted_labels(examples, proba, np.ones(len(codes), bool))
     last = _refitted(examples, proba, ~doubted, kinds, fitted, conduct) if conduct.refit else [one for row in fitted for one in row]
-    last_members = [one.member for one in last] if conduct.refit else together
     predicted = np.array([*classes, ""], dtype=object)[chosen]
-    return Trained(model.adopt(classes, last_members, decision), proba, predicted,
+    return Trained(model.adopt(classes, [one.member for one in last], decision), proba, predicted,
                    {"trained_on": len(np.unique(np.concatenate([one.learned for one in last]))),
                     "doubted": int(doubted.sum()), "calibration": calibrated, **_told(fitted, watched_folds, device.type)}, said)
 
@@ -120,7 +119,7 @@ class Place(NamedTuple):
 
 def _of_folds(examples: Examples, n_classes: int, folds: list[int], kinds: list[CnnParameters], conduct: Conduct,
               device: str) -> list[list[Finished]]:
-    """Per kind a network per fold, watched on it; in pairs that begin together where `shares_starts`, else each as long as both parts of that."""
+    """Per fold a network of each kind, watched on it; in pairs that begin together where `shares_starts`, else each as long as both parts of that."""
     fold, count, p = examples.fold, len(folds), kinds[0]
 
     def alone(place: Place, epochs: int, start: Finished | None = None) -> tuple:
@@ -133,13 +132,15 @@ def _of_folds(examples: Examples, n_classes: int, folds: list[int], kinds: list[
         return (examples, n_classes, learn, fold == folds[i], replace(kinds[kind], patience=0, keep_best=False, kernel_head=False),
                 2000 + i + APART * kind, conduct, None, f"{KINDS[kind]}start of {i + 1} and {j + 1}")
 
+    def by_fold(done: dict[Place, Finished]) -> list[list[Finished]]:
+        return [[done[Place(kind, i)] for kind in range(len(kinds))] for i in range(count)]
+
     places = [Place(kind, i) for i in range(count) for kind in range(len(kinds))]
-    done: dict[Place, Finished] = {}
     if not shares_starts(p, count):
         ended = _several([[alone(place, p.epochs + p.fold_epochs)] for place in places], device, by_itself=len(places) == 1)
-        done = {place: one for place, (one,) in zip(places, ended, strict=True)}
-    pairs = [(kind, *pair) for pair in pairs_of(count) for kind in range(len(kinds))] if not done else []
-    ready: list[tuple[Place, Finished]] = []
+        return by_fold({place: one for place, (one,) in zip(places, ended, strict=True)})
+    pairs = [(kind, *pair) for pair in pairs_of(count) for kind in range(len(kinds))]
+    done, ready = dict[Place, Finished](), list[tuple[Place, Finished]]()
     at_once = _at_once(examples, p, conduct, len(places))
     while pairs or ready:  # whoever may go on does so beside the next starts
         now, pairs = pairs[:at_once], pairs[at_once:]
@@ -150,7 +151,7 @@ def _of_folds(examples: Examples, n_classes: int, folds: list[int], kinds: list[
         done |= {Place(kind, i): _with_start(*row) for (kind, i, _), row in zip(now, ended, strict=False) if len(row) == 2}
         ready = [(place, row[0]) for (kind, i, j), row in zip(now, ended, strict=False) for place in (Place(kind, i), Place(kind, j))
                  if place.i >= i and place not in done]
-    return [[done[Place(kind, i)] for i in range(count)] for kind in range(len(kinds))]
+    return by_fold(done)
 
 
 def shares_starts(p: CnnParameters, folds: int) -> bool:
@@ -209,13 +210,13 @@ def member_of(fitted: Fitted, task: Task, p: CnnParameters) -> Member:
 def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, kinds: list[CnnParameters], fitted: list[list[Finished]],
               conduct: Conduct) -> list[Finished]:
     """``refits`` networks, kind by kind in turn, or as many as before, on everything in ``learn`` (n,); taught by the labels and by ``proba``
-    (n, n_classes), what networks said that had not seen the picture. With ``refit_epochs`` each goes on from one of the ``fitted`` (per kind, per
-    fold), of as many starts as there are."""
+    (n, n_classes), what networks said that had not seen the picture. With ``refit_epochs`` each goes on from one of the ``fitted`` (per fold,
+    per kind), of as many starts as there are."""
     nothing, n_classes, p = np.zeros(len(learn), bool), proba.shape[1], kinds[0]
     own = [replace(kind, patience=0, keep_best=False, epochs=p.refit_epochs or p.epochs + p.fold_epochs) for kind in kinds]
-    if shares_starts(p, len(fitted[0])):
-        fitted = [[*row[::2], *row[1::2]] for row in fitted]
-    before = [one for row in zip(*fitted, strict=True) for one in row]
+    if shares_starts(p, len(fitted)):
+        fitted = [*fitted[::2], *fitted[1::2]]
+    before = [one for row in fitted for one in row]
     soft = None
     if p.distillation:
         labels = np.eye(n_classes)[examples.codes]
@@ -286,7 +287,7 @@ def epoch_line(name: str, e: Epoch, epochs: int) -> str:
 
 
 def _told(fitted: list[list[Finished]], folds: list[int], device: str) -> dict[str, Any]:
-    named = [(f"{KINDS[kind]}{k}", one) for kind, row in enumerate(fitted) for k, one in zip(folds, row, strict=True)]
+    named = [(f"{KINDS[kind]}{k}", one) for kind, row in enumerate(zip(*fitted, strict=True)) for k, one in zip(folds, row, strict=True)]
     history = pd.DataFrame([{"network": name, **epoch.__dict__} for name, one in named for epoch in one.history])
     return {"epochs": [one.best for _, one in named], "networks": len(named), "judged_folds": len(folds), "device": device, "history": history}
 

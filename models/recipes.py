@@ -49,7 +49,7 @@ class Augmentation:
 
 
 ANY_HUE = Augmentation(hue=0.5)  # of a network by itself: it cannot learn colours by heart, and its kernel head sees them as they are
-SHAPES_HUE, SHAPES_GRAYSCALE = 0.5, 0.3  # what a shape network's pictures go through
+SHAPES_GRAYSCALE = 0.3  # of a shape network's pictures, beside any hue
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def kinds_of(p: CnnParameters) -> list[CnnParameters]:
     alone = replace(p, shape_networks=False)
     if not p.shape_networks or p.gray:
         return [alone]
-    return [alone, replace(alone, augmentation=replace(p.augmentation, hue=SHAPES_HUE, grayscale=SHAPES_GRAYSCALE))]
+    return [alone, replace(alone, augmentation=replace(p.augmentation, hue=ANY_HUE.hue, grayscale=SHAPES_GRAYSCALE))]
 
 
 def usual_folds(preset: str, arch: str) -> int | None:
