@@ -9,6 +9,7 @@ import pandas as pd
 from cleaning.decisions import CHECKS, CleaningSettings
 from cleaning.folds import TEST
 from features.images import DEFAULT_MAX_PIXELS
+from models.artifacts import judged_folds
 from models.recipes import PRESETS, cnn_parameters
 from models.runs import setting_of
 from reports.report_models import ModelFacts
@@ -76,7 +77,7 @@ def _training_options(card: dict[str, Any], bases_there: bool) -> str:
         told += f" --balance {parameters['balance']} --folds {card['folds']}" + " --trust-labels" * bool(parameters.get("trust_labels"))
         told += " --no-mirror" * (not parameters.get("mirror", True))
     elif card["model"] == "cnn":
-        told += _recipe_options(parameters) + (f" --folds {card['folds']}" if card.get("judged_folds", card.get("networks", 1)) > 1 else "")
+        told += _recipe_options(parameters) + (f" --folds {card['folds']}" if judged_folds(card) > 1 else "")
     elif pseudo := card.get("pseudo_label"):
         told += f" --blend {parameters['blend']} --folds {card['folds']} --pseudo-label {shlex.quote(pseudo['folder'])}"
         told += f" --pseudo-floor {pseudo['floor']:g} --pseudo-cap {pseudo['cap']:g}" + _recipe_options(card["base_parameters"]["cnn"])

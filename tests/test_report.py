@@ -312,7 +312,7 @@ def test_pictures_that_no_cell_shows_are_not_embedded() -> None:
 
 def test_commands_make_it_again() -> None:
     """The options are those that were used, as the command line has them."""
-    card = {"model": "cnn", "parameters": {"arch": "scratch", "seed": 1}, "folds": 5}
+    card = {"model": "cnn", "parameters": {"arch": "scratch", "seed": 1}, "folds": 5, "judged_folds": 1}
     card["parameters"] = asdict(cnn_parameters("best", chosen={"mirror": False, "patience": 3, "seed": 1}))
     settings = {"checks": ["photos"], "radius": 5, "turned": True, "seed": 0}
     made = commands({"settings": settings}, [ModelFacts("cnn", card, {})])
