@@ -12,6 +12,7 @@ stale, and says so through ``workspace.notice``.
     artifacts/overrides.csv                    decide, review, votes: what people decided; an append-only journal
     artifacts/split.csv                        draw_split: held-out part and folds by content
     artifacts/lgbm.joblib, lgbm.json           train
+    artifacts/lgbm.folds.npz                   train: what was found across the folds, for the next training of the same pictures
     artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
     artifacts/cnn.joblib, cnn.json             train --model cnn; cnn.oof.parquet likewise, empty where one network learned from a picture
     artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
@@ -514,10 +515,24 @@ def _run_of(workspace: Workspace, card: dict[str, Any], seconds: float) -> dict[
 
 def _train_lgbm(workspace: Workspace, data: LearningData, parameters: "LgbmParameters | None", refit: bool) -> tuple["LgbmParameters", Trained]:
     from models.lgbm import LgbmParameters
-    from models.training import train_lgbm
+    from models.training import cross_validated, read_folds, train_lgbm, write_folds
 
     parameters = parameters or LgbmParameters(seed=workspace.seed)
-    return parameters, train_lgbm(data.examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress)
+    file, key = workspace.artifacts / "lgbm.folds.npz", _folds_key(workspace, data, parameters)
+    folds = read_folds(file, key) if data.unlabelled is None else None
+    if folds:
+        workspace.notice("lgbm: what was found across the folds of these very pictures, by clean or an earlier training, is taken as it is")
+    found = cross_validated(data.examples, len(data.classes), parameters, workspace.jobs, workspace.progress, folds)
+    if folds is None and data.unlabelled is None:
+        write_folds(found, file, key)
+    return parameters, train_lgbm(data.examples, data.classes, parameters, workspace.settings, refit, workspace.jobs, workspace.progress, found)
+
+
+def _folds_key(workspace: Workspace, data: LearningData, parameters: "LgbmParameters") -> str:
+    """sha256 over everything on which the boosted model's cross-validation depends, the order of its rows included."""
+    told = {name: value for name, value in asdict(parameters).items() if name != "trust_labels"}  # which is about the final model
+    lines = [f"{row.sha256} {row.label} {row.fold} {row.group}" for row in data.kept.itertuples()]
+    return hashlib.sha256("\n".join([workspace.settings.fingerprint(), repr(told), repr(versions()), *lines]).encode()).hexdigest()
 
 
 def _train_cnn(workspace: Workspace, data: LearningData, parameters: CnnParameters, every_fold: bool, refit: bool, resume: bool,

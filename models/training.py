@@ -5,13 +5,19 @@ read off the OTHER folds' learning curves, and the decision likewise, so that no
 The held-out part is predicted by the final machine, fitted on all folds together.
 
 The final machine does not learn from labels that those out-of-fold probabilities make doubtful (`models.doubt`).
+
+Cross-validation takes four fifths of a training. `clean` needs it to judge labels, and a training of the same pictures afterwards the very same
+one, so that it is remembered (`write_folds`).
 """
 
+import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from features.extract import ExtractionSettings
+from features.files import whole_file
 from models.decision import Decision, decided_by_others
 from models.doubt import doubted_labels
 from models.evaluation import calibration_figures
@@ -34,11 +40,19 @@ class CrossValidation(NamedTuple):
     unlabelled: np.ndarray | None = None
 
 
+class Folds(NamedTuple):
+    """What is costly of a `CrossValidation`, from which the rest follows: its ``raw`` (n, n_classes) and ``rounds``."""
+
+    raw: np.ndarray
+    rounds: int
+
+
 def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameters, settings: ExtractionSettings, refit: bool, jobs: int,
-               stage: Stage) -> Trained:
-    """``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched."""
+               stage: Stage, found: CrossValidation | None = None) -> Trained:
+    """``refit``: the returned model is fitted once more on everything, the held-out part included; the probabilities are not touched. ``found``: of
+    these very examples and parameters, made now if not given."""
     fold, n_classes = examples.fold, len(classes)
-    found = cross_validated(examples, n_classes, parameters, jobs, stage)
+    found = found or cross_validated(examples, n_classes, parameters, jobs, stage)
     proba, chosen, decision = found.proba.copy(), found.chosen.copy(), found.decision
     nobody = np.zeros(len(fold), bool)
     doubted = nobody if parameters.trust_labels else doubted_labels(examples, proba, fold >= 0)
@@ -66,16 +80,34 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
     return Trained(model, proba, np.array(classes, dtype=object)[chosen], told, said)
 
 
-def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParameters, jobs: int, stage: Stage) -> CrossValidation:
-    """Out-of-fold predictions of the folds, decided by the other folds."""
+def cross_validated(examples: Examples, n_classes: int, parameters: LgbmParameters, jobs: int, stage: Stage,
+                    folds: Folds | None = None) -> CrossValidation:
+    """Out-of-fold predictions of the folds, decided by the other folds. ``folds``: what was found of these very examples and parameters before."""
     codes, fold, learn = examples.codes, examples.fold, np.flatnonzero(examples.fold >= 0)
     pictures = examples.pictures.take(learn)
-    samples = draw_samples(pictures, parameters, jobs)
-    raw = np.zeros((len(codes), n_classes))
-    raw[learn], rounds, said = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs, stage,
-                                             examples.unlabelled)
-    decision, proba, chosen = decided_by_others(raw, codes, fold, fold)
-    return CrossValidation(raw, proba, chosen, decision, rounds, samples, said)
+    samples, said = draw_samples(pictures, parameters, jobs), None
+    if folds is None:
+        raw = np.zeros((len(codes), n_classes))
+        raw[learn], rounds, said = boosted_folds(pictures, codes[learn], n_classes, examples.groups[learn], fold[learn], parameters, samples, jobs,
+                                                 stage, examples.unlabelled)
+        folds = Folds(raw, rounds)
+    decision, proba, chosen = decided_by_others(folds.raw, codes, fold, fold)
+    return CrossValidation(folds.raw, proba, chosen, decision, folds.rounds, samples, said)
+
+
+def write_folds(found: CrossValidation, file: Path, key: str) -> None:
+    """``key`` says of which rows, in which order, and which parameters."""
+    with whole_file(file) as fresh, fresh.open("wb") as stream:
+        np.savez(stream, raw=found.raw, rounds=found.rounds, key=key)
+
+
+def read_folds(file: Path, key: str) -> Folds | None:
+    """What `write_folds` wrote, None where there is nothing of that ``key``; a file that is not whole counts as nothing."""
+    try:
+        with file.open("rb") as stream, np.load(stream) as content:
+            return Folds(content["raw"], int(content["rounds"])) if content["key"] == key else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def fitted_on(examples: Examples, which: np.ndarray, n_classes: int, samples: Samples, rounds: int, parameters: LgbmParameters, jobs: int,

@@ -3,9 +3,12 @@
 import os
 import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import joblib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,6 +16,8 @@ import pipeline
 from cleaning.decisions import CleaningSettings
 from cleaning.folds import TEST
 from features.errors import ScratchworkError
+from models import training
+from models.lgbm import LgbmParameters
 from pipeline import Cleaned, Workspace
 from sources.demo import make_demo_set
 
@@ -75,6 +80,34 @@ def test_labels_are_judged_after_a_file_was_renamed(tmp_path: Path) -> None:
     again = pipeline.clean(workspace, CleaningSettings()).decisions
     assert not [line for line in lines if "training lgbm" in line]
     assert set(again.index[again["reason"] == "wrong_label"]) == set(renamed)
+
+
+def test_folds_are_learned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second training of the same pictures takes what the first found across the folds, and makes the very model that it would have made
+    without; other options, other groups and a file that is not whole are learned anew."""
+    make_demo_set(tmp_path / "data", seed=0, scale=0.05)
+    workspace, fresh = (Workspace(tmp_path / "data", tmp_path / name, jobs=1) for name in ("artifacts", "fresh"))
+    pipeline.train(workspace, 2)
+    wanted = pipeline.train(fresh, 2, refit=True)
+    learned: list[int] = []
+    boosted_folds = training.boosted_folds
+    monkeypatch.setattr(training, "boosted_folds", lambda *args: learned.append(1) or boosted_folds(*args))
+    found = pipeline.train(workspace, 2, refit=True)
+    assert not learned
+    assert {**found.card, "sha256": ""} == {**wanted.card, "sha256": ""}
+    pd.testing.assert_frame_equal(*(pd.read_parquet(pipeline.predictions_file(outcome.model_file)) for outcome in (found, wanted)))
+    pictures = pipeline.learning_data(workspace, 2).pictures
+    one, two = (joblib.load(outcome.model_file).proba_of(pictures) for outcome in (found, wanted))
+    np.testing.assert_array_equal(one, two)
+    (workspace.artifacts / "lgbm.folds.npz").write_bytes((workspace.artifacts / "lgbm.folds.npz").read_bytes()[:-300])
+    pipeline.train(workspace, 2)
+    assert learned
+    data = pipeline.learning_data(workspace, 2)
+    grouped, turned = (replace(data, kept=kept) for kept in (data.kept.assign(group="one"), data.kept[::-1]))
+    usual, weighted, trusting = LgbmParameters(), LgbmParameters(balance="class-weight"), LgbmParameters(trust_labels=True)
+    keys = [pipeline._folds_key(workspace, *of) for of in ((data, usual), (grouped, usual), (turned, usual), (data, weighted), (data, trusting))]
+    assert keys[0] == keys[4]
+    assert len(set(keys)) == 4
 
 
 LABELS = {f"{label}/{number}.png": label for label in "ab" for number in range(30)}
