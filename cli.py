@@ -19,7 +19,7 @@ from features.errors import ScratchworkError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline import Workspace
+    from workspace import Workspace
 
 app = typer.Typer(help="From a folder of labelled pictures to a classifier trained from scratch, with honest figures.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
@@ -659,8 +659,8 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    import pipeline
     from features.extract import ExtractionSettings
+    from workspace import Workspace, default_data
 
     warnings.filterwarnings("ignore", "A worker stopped", UserWarning)  # a grown process is followed by a fresh one: nothing that a user can do
     columns = [TextColumn("{task.description:20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
@@ -672,9 +672,8 @@ def _workspace(data: Path | None, artifacts: Path, seed: int, jobs: int | None, 
             bar = bars.add_task(name, total=None)
             return lambda done, total: bars.update(bar, completed=done, total=total)
 
-        yield pipeline.Workspace(data if data is not None else pipeline.default_data(), artifacts, seed,
-                                 jobs or joblib.cpu_count(only_physical_cores=True), ExtractionSettings(max_pixels=max_pixels, crop=crop.value),
-                                 _say, stage)
+        yield Workspace(data if data is not None else default_data(), artifacts, seed, jobs or joblib.cpu_count(only_physical_cores=True),
+                        ExtractionSettings(max_pixels=max_pixels, crop=crop.value), _say, stage)
 
 
 def _chosen(given: dict[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from features.errors import ScratchworkError
 from features.scan import scan_folder
 from models.artifacts import write_json
 from models.comparison import Run, of_all_settings, result_table
-from pipeline import TrainOutcome, Workspace, write_parquet
+from pipeline import TrainOutcome
 from plans import Options, Plan, training_of
 from reports.evaluation import write_table
 from reports.experiments import write_comparison, write_markdown
+from workspace import Workspace, alone, scanned_folder, write_parquet
 
 RESULT, JUDGED = "result.json", "judged.parquet"  # of a run: its figures, and every picture that it judged without having seen it
 JOURNAL = "overrides.csv"
@@ -45,7 +46,7 @@ class Outcome:
     files: list[Path]
 
 
-@pipeline.alone
+@alone
 def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
     """Run what was not run yet, write the table. ``workspace``: where artifacts lie and how to speak; the data are the plan's.
 
@@ -190,7 +191,7 @@ def _decided(workspace: Workspace, data: Path) -> bytes:
     journal = workspace.artifacts / JOURNAL
     if not journal.exists():
         return b""
-    if pipeline.scanned_folder(workspace) not in ("", str(data.resolve())):
+    if scanned_folder(workspace) not in ("", str(data.resolve())):
         workspace.notice(f"{journal} is not of {data}: what people decided is not used there")
         return b""
     return journal.read_bytes()

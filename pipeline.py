@@ -2,62 +2,39 @@
 
 Each stage takes a `Workspace` and returns a small result for `cli.py` to print. A stage makes what it needs if that is missing or
 stale, and says so through ``workspace.notice``.
-
-    artifacts/manifest.parquet, manifest.csv   update_features: one row per file found
-    artifacts/cache/…                          update_features: features, hashes, tiles by content
-    artifacts/figures/*.png                    update_features
-    artifacts/cleaning.parquet                 clean: what was found, before anything is decided
-    artifacts/cleaning.oof.parquet             clean: the probabilities by which labels were judged
-    artifacts/decisions.csv, cleaning.json     clean: one row per file, kept or not and why; the settings
-    artifacts/overrides.csv                    decide, review, votes: what people decided; an append-only journal
-    artifacts/split.csv                        draw_split: held-out part and folds by content
-    artifacts/lgbm.joblib, lgbm.json           train
-    artifacts/lgbm.folds.npz                   train: what was found across the folds, for the next training of the same pictures
-    artifacts/lgbm.oof.parquet                 train: probabilities of every kept picture by a model that had not seen it
-    artifacts/cnn.joblib, cnn.json             train --model cnn; cnn.oof.parquet likewise, empty where one network learned from a picture
-    artifacts/cnn.history.csv, figures/cnn.png train --model cnn: every epoch
-    artifacts/cnn.*.checkpoint                 train --model cnn, until it is done: what --resume goes on from; in first_stack/ for --pseudo-label
-    artifacts/stack.joblib, stack.json         train --model stack: the base models and their blend; stack.oof.parquet likewise
-    artifacts/stack.joined.parquet             train --pseudo-label: which pictures without labels joined; lgbm, cnn likewise
-    artifacts/runs.jsonl                       train, experiment: a line per model trained, only appended to
-    artifacts/run.lock, run.lock.holder        every stage that writes: who does, while it does
 """
 
 import hashlib
 import itertools
 import json
-import math
 import os
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
 from cleaning import duplicates
 from cleaning.decisions import CHECKS, MACHINE, CleaningSettings, decide, duplicate_table
 from cleaning.duplicates import CLOSE_TILE_PX, Proven, proven_pairs
-from cleaning.folds import FEWEST_FOLDS, LEARNED, TEST, TEST_SHARE, check_no_group_straddles, held_out_and_folds, labels_too_small, merged_groups
+from cleaning.folds import FEWEST_FOLDS, LEARNED, merged_groups
 from cleaning.labels import label_table
 from cleaning.overrides import VOTES, Override, append_override, read_overrides, resolve
 from cleaning.photos import evidence, photo_scores
 from features.errors import ScratchworkError, UnreadablePicture
 from features.extract import CHUNK_FILES, ExtractionSettings, Request, extract, read_tile
 from features.families import feature_names
-from features.files import alone_in, disk_trouble, whole_file
+from features.files import disk_trouble
 from features.images import read_pixels, too_large
 from features.processes import in_processes
 from features.quality import Quality, qualities_of
-from features.scan import DEMO_MARKER, Scan, label_codes, label_of, natural_order, scan_folder
-from features.store import FeatureStore
+from features.scan import Scan, label_codes, label_of, natural_order, scan_folder
 from models.artifacts import judged_folds, load_model, read_card, save_model, settings_card, versions, write_json
 from models.evaluation import metrics
 from models.pictures import Examples, Pictures, Unlabelled
@@ -69,6 +46,25 @@ from reports.curves import write_contact_sheet, write_curves
 from reports.eda import suspiciously_dark, write_figures
 from reports.evaluation import write_table
 from reports.figures import font_notice
+from splitting import draw_split, remembered_fold
+from workspace import (
+    PROBABILITY,
+    Workspace,
+    alone,
+    cleaning_card,
+    cleaning_digest,
+    columns_by_path,
+    copies_of,
+    data_digest,
+    joined_file,
+    pictures_of,
+    predictions_file,
+    read_decisions,
+    read_manifest,
+    scanned_folder,
+    write_manifest,
+    write_parquet,
+)
 
 if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one of them, since both in one process can crash on macOS
     from models.lgbm import LgbmParameters
@@ -78,51 +74,9 @@ if TYPE_CHECKING:  # lightgbm and torch are imported by the stage that needs one
 BASES = ("lgbm", "cnn")  # of a stack
 FIRST_STACK = "first_stack"  # folder of the checkpoints of networks that judge pictures without labels
 FACT_COLUMNS = ["format", "mode", "width", "height", "mean_pixel"]
-SPLIT_COLUMNS = ["sha256", "label", "fold"]
 DEFAULT_FOLDS = 5
 SHOWN = 5  # names of files in a notice
 FINDINGS_VERSION = 5  # raise it when a check finds other things in the same pictures: what was found before is then looked for anew
-P = ParamSpec("P")
-R = TypeVar("R")
-PROBABILITY = "p__"  # before a class's name in lgbm.oof.parquet, since a class may be called "label"
-
-
-def _silent(message: str) -> None:
-    """Where notices go when nobody listens."""
-
-
-def _no_progress(stage: str) -> Callable[[int, int], None] | None:
-    return None
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where a run reads and writes, and how it speaks. ``jobs``: worker processes; ``progress``: stage name → (done, total) sink; ``cache``: a
-    folder that several workspaces share, None for ``artifacts/cache``."""
-
-    data: Path
-    artifacts: Path = Path("artifacts")
-    seed: int = 0
-    jobs: int = field(default_factory=lambda: joblib.cpu_count(only_physical_cores=True))
-    settings: ExtractionSettings = field(default_factory=ExtractionSettings)
-    notice: Callable[[str], None] = _silent
-    progress: Callable[[str], Callable[[int, int], None] | None] = _no_progress
-    cache: Path | None = None
-
-    @property
-    def store(self) -> FeatureStore:
-        """The extraction cache, opened for reading."""
-        return FeatureStore(self.cache or self.artifacts / "cache", self.settings)
-
-
-def alone(stage: Callable[Concatenate[Workspace, P], R]) -> Callable[Concatenate[Workspace, P], R]:
-    """A stage that writes into the artifacts folder, and is refused while another run does."""
-    @wraps(stage)
-    def kept_alone(workspace: Workspace, *args: P.args, **kwargs: P.kwargs) -> R:
-        with alone_in(workspace.artifacts):
-            return stage(workspace, *args, **kwargs)
-
-    return kept_alone
 
 
 @dataclass(frozen=True)
@@ -136,14 +90,6 @@ class Features:
     seconds: float
 
 
-def default_data() -> Path:
-    """``data/training`` if it is there, else ``data``; ``data/demo`` as long as there is nothing but the generated set."""
-    if Path("data/training").is_dir():
-        return Path("data/training")
-    own = [folder for folder in Path("data").glob("*/") if not (folder / DEMO_MARKER).exists()]
-    return Path("data/demo") if Path("data/demo", DEMO_MARKER).exists() and not own else Path("data")
-
-
 @alone
 def update_features(workspace: Workspace) -> Features:
     """Scan the data folder, extract what is new, write the manifest."""
@@ -153,7 +99,7 @@ def update_features(workspace: Workspace) -> Features:
     manifest, decoded = extract_new(workspace, scan, _earlier_digests(before, scan))
     _announce_changes(workspace, before, manifest)
     manifest = _with_split(workspace, manifest)
-    _write_manifest(workspace, manifest)
+    write_manifest(workspace, manifest)
     return Features(manifest, scan.passed_over, decoded, len(manifest) - decoded, time.perf_counter() - started)
 
 
@@ -232,16 +178,6 @@ def cleaned(workspace: Workspace, manifest: pd.DataFrame) -> tuple[pd.DataFrame,
                              "--drop-wrong-labels looks for them again")
         _write_decisions(workspace, manifest, decisions, settings)
     return _grouped(manifest, found, _own_groups(found.index, settings)), decisions
-
-
-def read_decisions(workspace: Workspace) -> pd.DataFrame:
-    """Indexed by path. Raises `ScratchworkError` where there are none."""
-    file = workspace.artifacts / "decisions.csv"
-    if not file.exists():
-        raise ScratchworkError(f"{file} does not exist; make it with: python cli.py clean")
-    texts = dict.fromkeys(["path", "label", "reason", "evidence", "duplicate_group", "decided_by"], str)
-    empty = {"photo_score": [""], "label_score": [""]}
-    return pd.read_csv(file, dtype={**texts, "keep": bool}, keep_default_na=False, na_values=empty).set_index("path")
 
 
 def explanation(workspace: Workspace, path: str) -> str:
@@ -569,46 +505,6 @@ def augment_preview(workspace: Workspace, parameters: CnnParameters, pictures: i
     return [str(path) for path in shown.index]
 
 
-def draw_split(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame, folds: int, redraw: bool = False) -> pd.DataFrame:
-    """The manifest with ``fold`` filled in for what is kept, from memory where there is one; written back. Changes are announced."""
-    readable, named = manifest[manifest["issue"] == ""], decisions["label"].reindex(manifest.index).fillna("") != ""
-    usable = readable[named[readable.index]]  # a person may have given a label to what lies in no label's folder
-    if usable.empty:
-        raise ScratchworkError(f"no readable picture in {workspace.data.resolve()} has a label; put the pictures in one sub-folder per label")
-    loose = int((~named[readable.index]).sum())
-    if loose:
-        workspace.notice(f"{loose:,} pictures lie directly in {workspace.data}, not in a label's sub-folder: they are left out")
-    usable = usable[decisions.loc[usable.index, "keep"]]
-    labels, groups = decisions.loc[usable.index, "label"], usable["group"]
-    if labels.nunique() < 2:
-        raise ScratchworkError(f"all {len(usable):,} pictures have the one label {labels.iloc[0]!r}; a classifier needs at least two sub-folders "
-                               f"with pictures in {workspace.data.resolve()}")
-    if folds < FEWEST_FOLDS:
-        raise ScratchworkError(f"--folds {folds} is too few; at least {FEWEST_FOLDS} are needed to predict pictures that were not learned from")
-    if groups.nunique() <= folds:
-        raise ScratchworkError(f"there are only {groups.nunique()} different pictures (copies count once) for {folds} folds and a held-out part; "
-                               "add pictures or give fewer --folds")
-    small = labels_too_small(labels, groups, math.ceil(folds / (1 - TEST_SHARE)))
-    for label, n in small.items():
-        workspace.notice(f"label {label!r} has only {n} different picture{'s' if n > 1 else ''}, fewer than {folds} folds and a held-out part: "
-                         "its figures will be missing or unsteady")
-    remembered = pd.Series(dtype=int) if redraw else _remembered_with_copies(workspace, readable, usable.index)
-    fold = held_out_and_folds(labels, groups, folds, workspace.seed, remembered)
-    check_no_group_straddles(groups, fold)
-    _announce_split(workspace, fold, remembered, folds, redraw)
-    manifest = manifest.copy()
-    manifest["fold"] = fold.reindex(manifest.index).astype("Int64")
-    _write_split(workspace, manifest)
-    _write_manifest(workspace, manifest)
-    return manifest
-
-
-def data_digest(kept: pd.DataFrame) -> str:
-    """sha256 over what was learned from: contents, labels and parts, in an order that does not depend on names."""
-    lines = sorted(f"{row.sha256} {row.label} {row.fold}" for row in kept.itertuples())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
 def _features_for(workspace: Workspace) -> Features:
     """`update_features`, with a word when it had something to do."""
     features = update_features(workspace)
@@ -733,25 +629,6 @@ def _own_groups(paths: pd.Index, settings: CleaningSettings) -> pd.Series | None
     return columns_by_path(paths, Path(settings.groups), "--groups", "group")["group"]
 
 
-def columns_by_path(paths: pd.Index, file: Path, option: str, needed: str = "") -> pd.DataFrame:
-    """The user's columns of a CSV with ``path``, as text, for these paths, however their Unicode is spelled; empty where there is none.
-
-    Raises `ScratchworkError` naming the ``option`` where the file, ``path``, the ``needed`` column or every path is missing.
-    """
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise ScratchworkError(f"{option} {file} cannot be read: {error}") from error
-    if "path" not in table or (needed not in table if needed else len(table.columns) < 2):
-        raise ScratchworkError(f"{option} {file} needs the columns path and {needed or 'at least one more'}; it has {', '.join(table.columns)}")
-    table["path"] = table["path"].map(partial(unicodedata.normalize, "NFC"))
-    spelled = [unicodedata.normalize("NFC", str(path)) for path in paths]
-    own = table.drop_duplicates("path", keep="last").set_index("path").reindex(spelled).fillna("").set_axis(paths)
-    if not (own[[needed] if needed else own.columns] != "").any(axis=None):
-        raise ScratchworkError(f"no path of {option} {file} is one of this folder's{f'; paths look like {paths[0]}' if len(paths) else ''}")
-    return own
-
-
 def _overrides(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     file = workspace.artifacts / "overrides.csv"
     table, lost = resolve(read_overrides(file), manifest, natural_order(manifest["label"].tolist()))
@@ -764,7 +641,7 @@ def _overrides(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
 def _out_of_fold(workspace: Workspace, manifest: pd.DataFrame, decisions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Probabilities of this very data by models that had not seen it, trained now where there are none; and the manifest with its folds."""
     file = predictions_file(workspace.artifacts / "lgbm.joblib")
-    remembered = _remembered_fold(workspace, manifest)
+    remembered = remembered_fold(workspace, manifest)
     folds = DEFAULT_FOLDS if remembered.empty else max(int(remembered.max()) + 1, FEWEST_FOLDS)
     manifest = draw_split(workspace, manifest, decisions, folds)
     kept = manifest[manifest["fold"].notna()].assign(label=decisions["label"])
@@ -793,26 +670,6 @@ def _findings_digest(workspace: Workspace, readable: pd.DataFrame, settings: Cle
     checks = [check for check in CHECKS[:2] if check in settings.checks]
     lines = [f"{path} {sha} {label}" for path, sha, label in zip(readable.index, readable["sha256"], readable["label"], strict=True)]
     return hashlib.sha256("\n".join([str(FINDINGS_VERSION), workspace.settings.fingerprint(), *chosen, *checks, *lines]).encode()).hexdigest()
-
-
-def cleaning_digest(workspace: Workspace, manifest: pd.DataFrame, settings: CleaningSettings) -> str:
-    """Of everything that the decisions depend on, but for the probabilities."""
-    journal = workspace.artifacts / "overrides.csv"
-    facts = manifest[["sha256", "label", "issue"]].to_numpy()
-    lines = [f"{path} {sha} {label} {issue}" for path, (sha, label, issue) in zip(manifest.index, facts, strict=True)]
-    return hashlib.sha256("\n".join([repr(settings), *lines]).encode() + (journal.read_bytes() if journal.exists() else b"")).hexdigest()
-
-
-def cleaning_card(workspace: Workspace) -> tuple[CleaningSettings, str]:
-    """The settings of the last cleaning, and the digest of what it saw; the defaults where there was none."""
-    file = workspace.artifacts / "cleaning.json"
-    if not file.exists():
-        return CleaningSettings(seed=workspace.seed), ""
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-        return CleaningSettings(**{**card["settings"], "checks": tuple(card["settings"]["checks"])}), card["digest"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ScratchworkError(f"{file} cannot be understood ({error}); delete it and run python cli.py clean") from error
 
 
 def groups_before(workspace: Workspace) -> tuple[str, int]:
@@ -924,33 +781,6 @@ def _announce_changes(workspace: Workspace, before: pd.DataFrame | None, manifes
         workspace.notice(f"{workspace.data} is not as it was at the last scan: {'; '.join(told)}")
 
 
-def read_manifest(workspace: Workspace) -> pd.DataFrame:
-    """The manifest as last written. Raises `ScratchworkError` where it is missing or not one of ours."""
-    file = workspace.artifacts / "manifest.parquet"
-    if not file.exists():
-        raise ScratchworkError(f"{file} does not exist; make it with: python cli.py features")
-    try:
-        manifest = pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise ScratchworkError(f"{file} cannot be read ({error}); delete it and run again") from error
-    missing = {"label", "bytes", "modified_ns", "sha256", "issue"} - set(manifest.columns)
-    if missing:
-        raise ScratchworkError(f"{file} is of another version (no column {', '.join(sorted(missing))}); delete it and run again")
-    return manifest
-
-
-def scanned_folder(workspace: Workspace) -> str:
-    """The data folder of which the manifest is; empty where there is none, or it does not say."""
-    known = (workspace.artifacts / "manifest.parquet").exists()
-    return str(read_manifest(workspace).attrs.get("root", "")) if known else ""
-
-
-def _write_manifest(workspace: Workspace, manifest: pd.DataFrame) -> None:
-    """For the commands as Parquet, for people as CSV."""
-    write_parquet(manifest, workspace.artifacts / "manifest.parquet")
-    write_table(manifest.drop(columns="modified_ns"), workspace.artifacts / "manifest.csv")
-
-
 def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     """``group`` and ``fold`` as remembered; empty for pictures that came since."""
     label, keep = manifest["label"], pd.Series(True, index=manifest.index)
@@ -958,7 +788,7 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
         decisions = read_decisions(workspace)
         label, keep = decisions["label"].reindex(manifest.index).fillna(label), decisions["keep"].reindex(manifest.index, fill_value=True)
     usable = manifest[(manifest["issue"] == "") & (label != "")]
-    fold = _remembered_fold(workspace, usable[keep[usable.index]])
+    fold = remembered_fold(workspace, usable[keep[usable.index]])
     fold = fold[fold != LEARNED]
     group = copies_of(workspace, usable)
     settings, _ = cleaning_card(workspace)
@@ -974,84 +804,9 @@ def _with_split(workspace: Workspace, manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest
 
 
-def copies_of(workspace: Workspace, pictures: pd.DataFrame) -> pd.Series:
-    """path → group of copies that the last cleaning found among ``pictures``, which have ``sha256``; by itself what came since."""
-    file, alone_each = workspace.artifacts / "cleaning.parquet", pictures["sha256"]
-    if not file.exists() or "group" not in (found := pd.read_parquet(file)):
-        return alone_each
-    return found["group"].reindex(pictures.index).fillna(alone_each)
-
-
-def _remembered_fold(workspace: Workspace, usable: pd.DataFrame) -> pd.Series:
-    """path → fold of pictures whose content was in the split before."""
-    file = workspace.artifacts / "split.csv"
-    if not file.exists():
-        return pd.Series(dtype=int)
-    split = pd.read_csv(file, dtype={"sha256": str, "label": str, "fold": int}, keep_default_na=False)
-    if list(split.columns) != SPLIT_COLUMNS:
-        raise ScratchworkError(f"{file} has the columns {', '.join(split.columns)}, needed are {', '.join(SPLIT_COLUMNS)}; delete it to draw anew")
-    known = split.drop_duplicates("sha256").set_index("sha256")["fold"]
-    return usable["sha256"].map(known).dropna().astype(int)
-
-
-def _remembered_with_copies(workspace: Workspace, readable: pd.DataFrame, kept: pd.Index) -> pd.Series:
-    """`_remembered_fold` of the pictures in ``kept``; one that is new takes the part of its copies, though they be left out now."""
-    known = _remembered_fold(workspace, readable)
-    if known.empty:
-        return known
-    of_group = known.groupby(readable.loc[known.index, "group"].to_numpy()).agg(lambda folds: TEST if (folds == TEST).any() else folds.max())
-    return known.reindex(kept).fillna(readable.loc[kept, "group"].map(of_group)).dropna().astype(int)
-
-
-def _write_split(workspace: Workspace, manifest: pd.DataFrame) -> None:
-    """Remember this split; contents that are not in the folder now keep their place too."""
-    file = workspace.artifacts / "split.csv"
-    drawn = manifest.loc[manifest["fold"].notna(), SPLIT_COLUMNS].drop_duplicates("sha256")
-    if file.exists():
-        before = pd.read_csv(file, dtype={"sha256": str, "label": str}, keep_default_na=False)
-        if before["fold"].max() != drawn["fold"].max():  # numbers of other folds mean nothing beside these
-            before["fold"] = before["fold"].where(before["fold"] == TEST, LEARNED)
-        drawn = pd.concat([drawn, before[~before["sha256"].isin(drawn["sha256"])]])
-    with whole_file(file) as fresh:
-        drawn.sort_values("sha256").to_csv(fresh, index=False, lineterminator="\n")
-
-
-def _announce_split(workspace: Workspace, fold: pd.Series, remembered: pd.Series, folds: int, redraw: bool) -> None:
-    held, total = int((fold == TEST).sum()), len(fold)
-    if remembered.empty:
-        how = "drawn anew: scores are not comparable with earlier ones" if redraw else "drawn once and remembered"
-        workspace.notice(f"split: {held:,} of {total:,} pictures held out, {folds} folds from the rest ({how}, seed {workspace.seed})")
-        return
-    new = total - len(remembered)
-    if new:
-        workspace.notice(f"split: {new:,} new pictures joined it, {int((fold.drop(remembered.index) == TEST).sum()):,} of them held out")
-    if int(remembered.max()) + 1 != folds:
-        workspace.notice(f"split: {folds} folds drawn instead of {int(remembered.max()) + 1}; the held-out part stays")
-
-
-def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
-    """Of contents that are in the cache."""
-    store = workspace.store
-    return Pictures(store.features, store.tiles, store.rows_of(digests))
-
-
-def predictions_file(model_file: Path) -> Path:
-    """NAME.joblib → NAME.oof.parquet."""
-    return model_file.with_suffix(".oof.parquet")
-
-
-def joined_file(model_file: Path) -> Path:
-    """NAME.joblib → NAME.joined.parquet: the pictures without labels that it learned from, where there are any."""
-    return model_file.with_suffix(".joined.parquet")
-
-
 def _prediction_table(kept: pd.DataFrame, trained: Trained, classes: list[str]) -> pd.DataFrame:
     """Indexed by path: sha256, label, fold, predicted, and one probability per class."""
     return pd.concat([kept[["sha256", "label", "fold"]], pd.DataFrame({"predicted": trained.predicted}, index=kept.index),
                       pd.DataFrame(trained.proba, index=kept.index, columns=[PROBABILITY + c for c in classes])], axis=1)
 
 
-def write_parquet(table: pd.DataFrame, file: Path) -> None:
-    """A whole file or none."""
-    with whole_file(file) as fresh:
-        table.to_parquet(fresh)

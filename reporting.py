@@ -29,7 +29,13 @@ from models.artifacts import judged_folds, read_card, versions
 from models.evaluation import metrics
 from models.runs import read_runs
 from models.slices import slice_table
-from pipeline import (
+from reports.report import Contents, Note, write_report
+from reports.report_made import Where
+from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
+from reports.report_texts import Texts
+from reports.thumbnails import Album
+from scoring import album_of, attributes_of, facts_of, intervals_of, judged_of, last_trained, learned_from, with_group
+from workspace import (
     PROBABILITY,
     Workspace,
     cleaning_card,
@@ -40,12 +46,6 @@ from pipeline import (
     read_decisions,
     read_manifest,
 )
-from reports.report import Contents, Note, write_report
-from reports.report_made import Where
-from reports.report_models import METRICS, Experiment, ModelFacts, Part, judged_part, judged_there, part_name
-from reports.report_texts import Texts
-from reports.thumbnails import Album
-from scoring import album_of, attributes_of, facts_of, intervals_of, judged_of, last_trained, learned_from, with_group
 
 METHOD_SAMPLE = 1000  # pictures on which the ways to find photographs that were not run are compared
 CHEAP_METHODS = ("kmeans-random", "kmeans-pca")  # those that take a second on the sample

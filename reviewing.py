@@ -25,10 +25,10 @@ from cleaning.overrides import Places, append_overrides, complete_columns, read_
 from cleaning.votes import GroupAgreement, PairAgreement, group_agreements, pair_agreements, settlements, tallies
 from features.errors import ScratchworkError
 from features.store import FeatureStore
-from pipeline import Workspace, cleaning_card, default_data, predictions_file, read_decisions, read_manifest
 from reports.report_made import cleaning_options
 from reports.review_queues import DIGEST_CHARS, Material, review_index
 from scoring import last_trained
+from workspace import Workspace, cleaning_card, default_data, predictions_file, read_decisions, read_manifest
 
 if TYPE_CHECKING:  # the extra [review]
     from reports.review_app import ReviewState

@@ -32,24 +32,23 @@ from models.evaluation import calibration, confusion, metrics, report_text, top_
 from models.intervals import Judged, difference, interval, resampled
 from models.pictures import Pictures
 from models.slices import FEWEST, bands, slice_table
-from pipeline import (
+from pipeline import extract_new, near_duplicates
+from reports.errors import explained, write_errors
+from reports.evaluation import write_confusion, write_reliability, write_table
+from reports.figures import font_notice
+from reports.thumbnails import Album
+from workspace import (
     PROBABILITY,
     Workspace,
     cleaning_card,
     columns_by_path,
     copies_of,
-    extract_new,
     joined_file,
-    near_duplicates,
     pictures_of,
     predictions_file,
     read_decisions,
     read_manifest,
 )
-from reports.errors import explained, write_errors
-from reports.evaluation import write_confusion, write_reliability, write_table
-from reports.figures import font_notice
-from reports.thumbnails import Album
 
 OWN_COLUMNS = ("path", "predicted", "issue")  # of predictions, beside the labels
 PREDICT_BATCH = 1024  # pictures in memory at once, 60 MB

@@ -51,7 +51,8 @@ from models.evaluation import metrics
 from models.lgbm import LgbmClassifier, LgbmParameters
 from models.pictures import Examples, Pictures
 from models.training import CrossValidation, cross_validated, fitted_on
-from pipeline import Cleaned, LearningData, Workspace, clean, update_features
+from pipeline import Cleaned, LearningData, clean, update_features
+from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 0

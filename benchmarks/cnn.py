@@ -36,6 +36,7 @@ from models.evaluation import metrics
 from models.fitting import Task, fit_network
 from models.inference import log_proba_of_members
 from models.recipes import CnnParameters, cnn_parameters
+from workspace import Workspace
 
 PRESET = "fast"
 DIRECT = "by torch's convolutions"
@@ -156,7 +157,7 @@ def watched_figures(task: Task, p: CnnParameters, classes: list[str]) -> dict[st
 
 def task_of(data: Path, artifacts: Path) -> tuple[Task, list[str]]:
     """The kept pictures' folds: the first is watched, the others are learned from, the held-out part is left alone."""
-    found = pipeline.learning_data(pipeline.Workspace(data, artifacts))
+    found = pipeline.learning_data(Workspace(data, artifacts))
     learn, watch, codes = found.fold > 0, found.fold == 0, found.codes
     return Task(found.pictures.take(learn), codes[learn], found.pictures.take(watch), codes[watch], len(found.classes), 0), found.classes
 

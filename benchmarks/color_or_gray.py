@@ -29,6 +29,7 @@ from models.fitting import Task, fit_network
 from models.inference import log_proba_of_members
 from models.pictures import Pictures
 from models.recipes import CnnParameters, cnn_parameters
+from workspace import Workspace
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -46,7 +47,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    data = pipeline.learning_data(pipeline.Workspace(chosen.data, chosen.artifacts))
+    data = pipeline.learning_data(Workspace(chosen.data, chosen.artifacts))
     fold, codes = data.fold, data.codes
     folds = range(chosen.folds or int(fold.max()) + 1)
     judged = np.isin(fold, folds)

@@ -23,12 +23,11 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
-import pipeline
 import scoring
 from cleaning.folds import TEST
 from models.artifacts import read_card
 from models.intervals import figures
-from pipeline import PROBABILITY
+from workspace import PROBABILITY, Workspace, predictions_file, read_manifest
 
 
 def main() -> int:
@@ -39,8 +38,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=["lgbm", "cnn", "stack"])
     chosen = parser.parse_args()
-    workspace = pipeline.Workspace(chosen.folder / "training", chosen.artifacts, jobs=chosen.jobs)
-    manifest = pipeline.read_manifest(workspace)
+    workspace = Workspace(chosen.folder / "training", chosen.artifacts, jobs=chosen.jobs)
+    manifest = read_manifest(workspace)
     truth = pd.read_csv(chosen.folder / "truth.csv", dtype=str, keep_default_na=False).set_index("path")["true_label"]
     for name in chosen.models:
         file = chosen.artifacts / f"{name}.joblib"
@@ -48,7 +47,7 @@ def main() -> int:
             continue
         card = read_card(file)
         classes = card["classes"]
-        said = pd.read_parquet(pipeline.predictions_file(file))
+        said = pd.read_parquet(predictions_file(file))
         said = said[said["predicted"] != ""].assign(group=manifest["group"])
         true = said.assign(label=truth.reindex("training/" + said.index).to_numpy())
         for where, rows in {"out of fold": said["fold"] != TEST, "held out": said["fold"] == TEST}.items():

@@ -20,11 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
-import pipeline
 import scoring
 from features.extract import Request, extract
 from features.scan import scan_folder
 from models.artifacts import load_model
+from workspace import Workspace
 
 WARM_UP = 5
 
@@ -40,7 +40,7 @@ def main() -> int:
     chosen = parser.parse_args()
     scan = scan_folder(chosen.data)
     files = [scan.root / str(path) for path in scan.files.index[scan.files["issue"] == ""]]
-    workspace = pipeline.Workspace(chosen.data, chosen.artifacts, jobs=chosen.jobs)
+    workspace = Workspace(chosen.data, chosen.artifacts, jobs=chosen.jobs)
     started = time.perf_counter()
     for _ in extract([Request(str(file)) for file in files], workspace.settings, chosen.jobs):
         pass

@@ -29,8 +29,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the project, for a run from any folder
 
-import pipeline
 from features.errors import ScratchworkError
+from workspace import Workspace, read_decisions, read_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -55,8 +55,8 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 def enlarged(artifacts: Path, pictures: int, folder: Path) -> None:
     """``data`` and ``artifacts`` of so many pictures in ``folder``: those of ``artifacts`` again and again, their files with a few bytes more at the
     end, so that each has contents of its own; the tiles are shared."""
-    workspace = pipeline.Workspace(Path(), artifacts)
-    manifest, decisions = pipeline.read_manifest(workspace), pipeline.read_decisions(workspace)
+    workspace = Workspace(Path(), artifacts)
+    manifest, decisions = read_manifest(workspace), read_decisions(workspace)
     root, store = Path(manifest.attrs["root"]), workspace.store
     manifest = manifest[manifest["issue"] == ""]
     parts, said, origin = [], [], []

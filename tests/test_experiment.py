@@ -12,9 +12,10 @@ from experiment import main_effects, run_plan
 from features.errors import ScratchworkError
 from models.artifacts import write_json
 from models.runs import read_runs
-from pipeline import TrainOutcome, Workspace
+from pipeline import TrainOutcome
 from plans import Options, Plan, read_plan
 from sources.demo import make_demo_set
+from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 

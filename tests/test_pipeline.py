@@ -18,8 +18,10 @@ from cleaning.folds import TEST
 from features.errors import ScratchworkError
 from models import training
 from models.lgbm import LgbmParameters
-from pipeline import Cleaned, Workspace
+from pipeline import Cleaned
 from sources.demo import make_demo_set
+from splitting import draw_split, remembered_fold
+from workspace import Workspace, predictions_file
 
 
 def decisions_of(labels: dict[str, str]) -> pd.DataFrame:
@@ -95,7 +97,7 @@ def test_folds_are_learned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     found = pipeline.train(workspace, 2, refit=True)
     assert not learned
     assert {**found.card, "sha256": ""} == {**wanted.card, "sha256": ""}
-    pd.testing.assert_frame_equal(*(pd.read_parquet(pipeline.predictions_file(outcome.model_file)) for outcome in (found, wanted)))
+    pd.testing.assert_frame_equal(*(pd.read_parquet(predictions_file(outcome.model_file)) for outcome in (found, wanted)))
     pictures = pipeline.learning_data(workspace, 2).pictures
     one, two = (joblib.load(outcome.model_file).proba_of(pictures) for outcome in (found, wanted))
     np.testing.assert_array_equal(one, two)
@@ -116,11 +118,11 @@ LABELS = {f"{label}/{number}.png": label for label in "ab" for number in range(3
 def test_another_number_of_folds_forgets_the_old_numbers(tmp_path: Path) -> None:
     """Pictures that were left out meanwhile keep being learned from or held out, and get a fold of the present number."""
     workspace, manifest, decisions = Workspace(tmp_path / "data", tmp_path / "artifacts"), manifest_of(LABELS), decisions_of(LABELS)
-    first = pipeline.draw_split(workspace, manifest, decisions, 5)["fold"]
+    first = draw_split(workspace, manifest, decisions, 5)["fold"]
     fewer = decisions.assign(keep=[i % 3 > 0 for i in range(len(decisions))])
-    assert pipeline.draw_split(workspace, manifest, fewer, 3)["fold"].max() == 2
-    assert pipeline._remembered_fold(workspace, manifest).max() == 2
-    last = pipeline.draw_split(workspace, manifest, decisions, 3)["fold"]
+    assert draw_split(workspace, manifest, fewer, 3)["fold"].max() == 2
+    assert remembered_fold(workspace, manifest).max() == 2
+    last = draw_split(workspace, manifest, decisions, 3)["fold"]
     assert sorted(last.unique()) == [TEST, 0, 1, 2]
     assert (last[last >= 0].value_counts() > 10).all()
     assert ((last == TEST) == (first == TEST)).all()
@@ -129,12 +131,12 @@ def test_another_number_of_folds_forgets_the_old_numbers(tmp_path: Path) -> None
 def test_a_better_copy_of_a_held_out_picture_is_held_out(tmp_path: Path) -> None:
     """It takes the place of what is left out now; so does one of a learned picture, in its fold."""
     workspace, manifest, decisions = Workspace(tmp_path / "data", tmp_path / "artifacts"), manifest_of(LABELS), decisions_of(LABELS)
-    first = pipeline.draw_split(workspace, manifest, decisions, 3)["fold"]
+    first = draw_split(workspace, manifest, decisions, 3)["fold"]
     new = {f"{label}/new{number}.png": label for label in "ab" for number in range(17)}  # which move what would be drawn
     labels = {**LABELS, **new, **{path.replace(".png", ".better.png"): label for path, label in LABELS.items()}}
     more = manifest_of(labels, [f"sha-{path.replace('.better', '')}" for path in labels])
     better = decisions_of(labels).assign(keep=["better" in path or "new" in path for path in labels])
-    fold = pipeline.draw_split(workspace, more, better, 3)["fold"].dropna()
+    fold = draw_split(workspace, more, better, 3)["fold"].dropna()
     assert {path.replace(".better", ""): part for path, part in fold.items() if "better" in path} == first.to_dict()
 
 
@@ -144,7 +146,7 @@ def test_a_label_that_a_person_gave_counts_for_a_loose_picture(tmp_path: Path) -
     workspace = Workspace(tmp_path / "data", tmp_path / "artifacts", notice=lines.append)
     labels = {**LABELS, "loose.png": "", "other.png": ""}
     decisions = decisions_of({**labels, "loose.png": "a"})
-    fold = pipeline.draw_split(workspace, manifest_of(labels), decisions, 3)["fold"]
+    fold = draw_split(workspace, manifest_of(labels), decisions, 3)["fold"]
     assert fold.index[fold.isna()].tolist() == ["other.png"]
     assert any("1 pictures lie directly in" in line for line in lines)
 

@@ -37,6 +37,7 @@ from reports.review_guard import MAX_BODY_BYTES, POLICY, TOKEN_HEADER, Guard
 from reports.review_journal import LiveJournal
 from reports.review_queues import Material, review_index
 from reviewing import ReviewSettings, review_state
+from workspace import Workspace, read_manifest
 
 ROOT = Path(cli.__file__).parent
 EVIL_LABEL = "<img src=x onerror=alert(1)>"
@@ -55,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, drawing: Callable[..., Any], 
     for name, content in files.items():
         (folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "data" / name).write_bytes(content)
-    workspace = pipeline.Workspace(folder / "data", folder / "artifacts", jobs=1)
+    workspace = Workspace(folder / "data", folder / "artifacts", jobs=1)
     pipeline.clean(workspace, KEPT_SETTINGS)
     return folder
 
@@ -67,8 +68,8 @@ def place(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-def workspace_of(folder: Path, **more: Any) -> pipeline.Workspace:
-    return pipeline.Workspace(folder / "data", folder / "artifacts", jobs=1, **more)
+def workspace_of(folder: Path, **more: Any) -> Workspace:
+    return Workspace(folder / "data", folder / "artifacts", jobs=1, **more)
 
 
 def state_of(folder: Path, **more: Any) -> ReviewState:
@@ -295,7 +296,7 @@ def test_undo_restores_what_counted_before(visitor: Visitor, place: Path) -> Non
     seen = [next(iter(visitor.click("cat/1.png", "undo")["rows"].values()))["counts"] for _ in range(3)]
     assert seen == [["kim", "keep"], ["lee", "drop"], ["lee", "drop"]]
     assert len(journal_of(place)) == 6
-    table, _ = resolve(journal_of(place), pipeline.read_manifest(workspace_of(place)), ["cat", "dog"])
+    table, _ = resolve(journal_of(place), read_manifest(workspace_of(place)), ["cat", "dog"])
     assert table["keep"].to_dict() == {"cat/1.png": False}
 
 
@@ -382,7 +383,7 @@ def test_columns_are_completed_and_nothing_is_changed(tmp_path: Path) -> None:
 def test_a_click_is_written_once_however_often_the_journal_was_unreadable(place: Path) -> None:
     """Saved by a spreadsheet in another encoding, the journal takes nothing until it is mended; then one row, though the page sent it five times.
     What somebody changed in the middle of it is read, though it grew."""
-    manifest, file = pipeline.read_manifest(workspace_of(place)), place / "artifacts" / "overrides.csv"
+    manifest, file = read_manifest(workspace_of(place)), place / "artifacts" / "overrides.csv"
     append_override(file, Override("cat/0.png", "", True, "", "메모", "kim", "c0"))
     live, whole = LiveJournal(file, manifest), file.read_bytes()
     live.changes()
@@ -405,7 +406,7 @@ def test_a_click_is_written_once_however_often_the_journal_was_unreadable(place:
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_a_live_journal_is_the_journal(place: Path, chunks: int) -> None:
     """However it grows, read in parts, what stands is what reading all of it gives; a line that is being written waits."""
-    manifest, file = pipeline.read_manifest(workspace_of(place)), place / "artifacts" / "overrides.csv"
+    manifest, file = read_manifest(workspace_of(place)), place / "artifacts" / "overrides.csv"
     acts = [Override(f"cat/{n % 3}.png", "", bool(n % 2), "", f"line\n{n}", "kim", f"c{n}", n % 5 == 4) for n in range(12)]
     live = LiveJournal(file, manifest)
     for override in acts:
@@ -757,7 +758,7 @@ def test_a_server_that_dies_loses_nothing(place: Path, chromium: Any) -> None:
 def test_a_thousand_clicks_and_a_server_killed_at_random(place: Path) -> None:
     """Every click that was ever acknowledged is in the journal, whatever moment the server died at, and none is there twice."""
     rng = np.random.default_rng(0)
-    paths = list(pipeline.read_manifest(workspace_of(place)).query("issue == ''").index)
+    paths = list(read_manifest(workspace_of(place)).query("issue == ''").index)
     state = state_of(place)
     acknowledged: set[str] = set()
     sent, kills = 0, 0

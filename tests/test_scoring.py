@@ -14,9 +14,9 @@ from cleaning.photos import COLUMNS, scores_beside
 from features.errors import ScratchworkError
 from features.families import feature_names
 from models.artifacts import write_json
-from pipeline import Workspace
 from reports.evaluation import write_table
 from scoring import EvaluationSettings, Predictions
+from workspace import Workspace
 
 CLASSES = ["가", "b"]
 
