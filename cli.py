@@ -791,8 +791,7 @@ def _print_training(outcome: Any) -> None:
         print(f"balance {card['parameters']['balance']}: pictures that the final fit learned from, and what they weigh or become in it")
     if "calibration" in card:
         c = card["calibration"]
-        noise = f", {c['noise']:.1%} of whose labels are taken to be wrong" if c.get("noise") else ""
-        print(f"calibrated by the other pictures{noise}: log loss {c['log_loss_before']:.4f} before, {c['log_loss_after']:.4f} after; "
+        print(f"calibrated by the other pictures: log loss {c['log_loss_before']:.4f} before, {c['log_loss_after']:.4f} after; "
               f"calibration error {c['error_before']:.3f} before, {c['error_after']:.3f} after")
     if "leaderboard" in card:
         _print_leaderboard(card)
@@ -913,11 +912,10 @@ def _print_leaderboard(card: dict[str, Any]) -> None:
         own, held = row["out_of_fold"], row.get("held_out")
         gain = "-" if row["name"] == card["best_base"] else _range(own["gain"]["macro_f1_interval"], "+.3f")
         rows.append([row["name"], f"{own['macro_f1']:.3f}", _range(own["macro_f1_interval"]), gain, f"{own['log_loss']:.3f}",
-                     _range(own["log_loss_interval"]),
-                     "{log_loss_before:.3f} → {log_loss_after:.3f}".format(**row["calibration"]) if row["calibration"] else "-",
+                     _range(own["log_loss_interval"]), f"{row['calibration']['log_loss_before']:.3f}" if row["calibration"] else "-",
                      *[f"{held[name]:.3f}" if held else "-" for name in ("macro_f1", "log_loss")]])
     print(f"\nleaderboard: out-of-fold, with 95 % intervals; gain in macro-F1 over {card['best_base']}, the best base")
-    _print_table(["model", "macro-F1", "95 %", "gain", "log loss", "95 %", "calibration", "held-out macro-F1", "log loss"], rows, left=["model"])
+    _print_table(["model", "macro-F1", "95 %", "gain", "log loss", "95 %", "uncalibrated", "held-out macro-F1", "log loss"], rows, left=["model"])
 
 
 def _range(pair: Sequence[float], shown: str = ".3f") -> str:

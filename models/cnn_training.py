@@ -79,7 +79,7 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     part = fold if conduct.every_fold else pd.factorize(examples.groups)[0] % 2
     decision, proba, chosen = decided_by_others(raw, codes, fold, part)
     judged = np.isin(fold, watched_folds)
-    calibrated = calibration_figures(raw[judged], proba[judged], codes[judged], decision)
+    calibrated = calibration_figures(raw[judged], proba[judged], codes[judged])
     doubted = np.zeros(len(codes), bool)
     said = _said_of_unlabelled(examples, members, p, len(classes), decision, device.type, conduct.jobs)
     model = CnnClassifier(replace(p, device="auto"), settings)

@@ -1,20 +1,14 @@
 """From raw log-probabilities to calibrated ones, and from those to a decision that is fair to rare classes.
 
-Calibrated: p ∝ raw ** sharpness * prior ** shift, the two numbers that minimise log loss, fitted on out-of-fold predictions. Where some of the labels
-that they are fitted on are wrong, p is of what a picture shows, and a label is taken to be any, as often as it occurs, in the share that planted
-wrong labels leave room for (`cleaning.planted`; forward correction: Patrini et al. 2017). Fitted to wrong labels as if they were right, p would be
-timid: docs/lab-notes.md.
-
-Decided: so that the macro-F1 that the calibrated probabilities promise is as high as can be (`highest_expected_f1`); there is no strength to choose,
-and no label is looked at. Threshold moving was the most consistent remedy for imbalance in 9,000 experiments (research note §6.6).
+Calibrated: p ∝ raw ** sharpness * prior ** shift, the two numbers that minimise log loss, fitted on out-of-fold predictions. Decided: so that
+the macro-F1 that the calibrated probabilities promise is as high as can be (`highest_expected_f1`); there is no strength to choose, and no label
+is looked at. Threshold moving was the most consistent remedy for imbalance in 9,000 experiments (research note §6.6).
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-
-from cleaning.planted import label_noise
 
 FLOOR = 1e-7
 ROUNDS = 15  # the constants stand still after some ten
@@ -33,41 +27,28 @@ class Gains(NamedTuple):
 
 
 class Decision:
-    """``prior_`` (n_classes,), ``sharpness_``, ``shift_``, ``noise_`` (share of labels that say nothing) and ``gains_`` are learned by `fit`."""
-
-    noise_ = 0.0  # of decisions that were saved before
+    """``prior_`` (n_classes,), ``sharpness_``, ``shift_`` and ``gains_`` are learned by `fit`."""
 
     def fit(self, log_proba: np.ndarray, codes: np.ndarray) -> "Decision":
         """(n, n_classes) raw log-probabilities of pictures that the model had not seen, and their class codes (n,)."""
         counts = np.bincount(codes, minlength=log_proba.shape[1])
         self.prior_ = (counts + 1) / (counts + 1).sum()
-        self._calibrate(log_proba, codes)
-        self.noise_ = label_noise(codes, self.proba(log_proba))
-        if self.noise_:
-            self._calibrate(log_proba, codes)
-        self.gains_ = highest_expected_f1(self.proba(log_proba))
-        return self
-
-    def _calibrate(self, log_proba: np.ndarray, codes: np.ndarray) -> None:
-        """The two numbers, given the share of labels that say nothing."""
-        rows, chance = np.arange(len(codes)), self.noise_ * self.prior_[codes]
+        rows = np.arange(len(codes))
 
         def loss(parameters: np.ndarray) -> float:
-            z = log_softmax(log_proba * parameters[0] + parameters[1] * np.log(self.prior_))[rows, codes]
-            return float(-(np.log((1 - self.noise_) * np.exp(z) + chance) if self.noise_ else z).mean())
+            z = log_proba * parameters[0] + parameters[1] * np.log(self.prior_)
+            return float(-log_softmax(z)[rows, codes].mean())
 
         best = minimize(loss, START[0], method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6, "initial_simplex": START})
         self.sharpness_, self.shift_ = float(best.x[0]), float(best.x[1])
+        self.gains_ = highest_expected_f1(self.proba(log_proba))
+        return self
 
     def proba(self, log_proba: np.ndarray) -> np.ndarray:
         """(n, n_classes) raw log-probabilities → calibrated probabilities, none of them 0."""
         p = np.exp(log_softmax(log_proba * self.sharpness_ + self.shift_ * np.log(self.prior_)))
         p = np.maximum(p, FLOOR)
         return p / p.sum(axis=1, keepdims=True)
-
-    def of_labels(self, proba: np.ndarray) -> np.ndarray:
-        """(n, n_classes) probabilities of what the pictures show → of the labels that they were given, the wrong ones among them."""
-        return (1 - self.noise_) * proba + self.noise_ * self.prior_
 
     def codes(self, proba: np.ndarray) -> np.ndarray:
         """(n, n_classes) calibrated probabilities → (n,) class codes, each picture's whatever the others are."""

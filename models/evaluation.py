@@ -13,7 +13,7 @@ from sklearn.metrics import classification_report, confusion_matrix, f1_score, l
 
 from features.errors import ScratchworkError
 from features.scan import label_codes
-from models.decision import Decision, log_softmax
+from models.decision import log_softmax
 
 CALIBRATION_BINS = 15
 TOP_CONFUSIONS = 10
@@ -55,14 +55,13 @@ def calibration(right: np.ndarray, confidence: np.ndarray, bins: int = CALIBRATI
     return float((np.abs(table["confidence"] - table["right"]) * table["n"]).sum() / len(right)), table
 
 
-def calibration_figures(raw: np.ndarray, proba: np.ndarray, codes: np.ndarray, decision: Decision) -> dict[str, float]:
-    """Log loss and calibration error before calibration and after, from raw log-probabilities (n, k), calibrated probabilities and class codes (n,);
-    ``noise``, the share of labels that ``decision`` takes to say nothing, both times: the labels here are as they are, wrong ones among them.
+def calibration_figures(raw: np.ndarray, proba: np.ndarray, codes: np.ndarray) -> dict[str, float]:
+    """Log loss and calibration error before calibration and after, from raw log-probabilities (n, k), calibrated probabilities and class codes (n,).
 
     Honest where whatever calibrated a picture was fitted on others, as `models.decision.decided_by_others` does.
     """
-    told = {"noise": decision.noise_}
-    for when, p in (("before", decision.of_labels(np.exp(log_softmax(raw)))), ("after", decision.of_labels(proba))):
+    told = {}
+    for when, p in (("before", np.exp(log_softmax(raw))), ("after", proba)):
         told[f"log_loss_{when}"] = float(log_loss(codes, p, labels=range(p.shape[1])))
         told[f"error_{when}"] = calibration(p.argmax(axis=1) == codes, p.max(axis=1))[0]
     return told

@@ -58,7 +58,7 @@ def train_stack(bases: Sequence[Base], examples: Examples, classes: list[str], p
     best = max((base.name for base in bases), key=lambda name: macro_f1(_judged(found[name], examples, inside), len(classes)))
     calibrations = {base.name: base.calibration for base in bases}  # what comes in is calibrated already
     for kind in blends:
-        calibrations[kind] = calibration_figures(found[kind].raw[inside], found[kind].proba[inside], codes[inside], found[kind].decision)
+        calibrations[kind] = calibration_figures(found[kind].raw[inside], found[kind].proba[inside], codes[inside])
     leaderboard = [{**_row(name, candidate, found[best], examples, len(classes), parameters.seed), "calibration": calibrations[name]}
                    for name, candidate in found.items()]
     blend = blends[parameters.blend]

@@ -76,7 +76,7 @@ def train_lgbm(examples: Examples, classes: list[str], parameters: LgbmParameter
             "balanced_to": dict(zip(classes, machine.counts_after_.round(1).tolist(), strict=True)),
             "not_mirrored": [label for label, mirrored in zip(classes, machine.mirrored_, strict=True) if parameters.mirror and not mirrored],
             "importance": machine.importance(),
-            "calibration": calibration_figures(found.raw[fold >= 0], found.proba[fold >= 0], examples.codes[fold >= 0], decision)}
+            "calibration": calibration_figures(found.raw[fold >= 0], found.proba[fold >= 0], examples.codes[fold >= 0])}
     return Trained(model, proba, np.array(classes, dtype=object)[chosen], told, said)
 
 

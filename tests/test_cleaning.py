@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cleaning import photos, planted
+from cleaning import photos
 from cleaning.decisions import CleaningSettings, decide
 from cleaning.folds import held_out_and_folds, merged_groups
 from cleaning.labels import check_labels
@@ -323,25 +323,6 @@ def test_the_stated_precision_of_suspects_holds(planted: int) -> None:
         if planted:
             assert (given != true)[listed].mean() >= least
             assert listed.sum() > 0.1 * planted
-
-
-def test_planted_labels_are_every_label_by_turns() -> None:
-    """Giving all pictures one label after the other scores them as giving them all at once does, ties included."""
-    proba = np.random.default_rng(0).dirichlet(np.ones(5), 40).round(1)
-    every = planted._every_share(proba)
-    for code in range(5):
-        np.testing.assert_allclose(every[:, code], planted.own_share(np.full(40, code), proba)[0])
-
-
-@pytest.mark.parametrize("wrong", [0, 40, 100, 600])
-def test_the_share_of_wrong_labels_is_not_overstated(wrong: int) -> None:
-    """Of 2,000 made pictures: never more than there are, a good part of them, and none where there is none; of 20 pictures nothing is said."""
-    rng = np.random.default_rng(wrong)
-    proba, true = made_predictions(rng, 2000)
-    noise = planted.label_noise(with_wrong_labels(rng, true, wrong), proba)
-    assert noise <= wrong / 2000 * 1.1
-    assert noise >= min(wrong / 2000 * 0.5 - 0.01, planted.MOST_NOISE)
-    assert planted.label_noise(true[:20], proba[:20]) == 0
 
 
 def test_the_list_of_suspects_hangs_little_on_chance() -> None:

@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 from sklearn.metrics import f1_score, log_loss
 
-from models import decision
 from models.decision import Decision, highest_expected_f1, log_softmax
 
 BIAS = np.log([0.55, 0.25, 0.15, 0.05])
@@ -85,49 +84,6 @@ def test_calibration_helps_on_other_pictures() -> None:
     raw = log_softmax(log_proba * 3)
     fitted = Decision().fit(raw[:2000], codes[:2000])
     assert log_loss(codes[2000:], fitted.proba(raw[2000:])) < log_loss(codes[2000:], np.exp(raw[2000:])) - 0.1
-
-
-def with_wrong_labels(share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Honest log-probabilities of 4,000 pictures in 8 classes, their true codes, and codes of which ``share`` were drawn anew."""
-    rng = np.random.default_rng(seed)
-    proba = rng.dirichlet(np.full(8, 0.08), 4000) * 0.999 + 0.001 / 8
-    true = np.array([rng.choice(8, p=p / p.sum()) for p in proba])
-    return log_softmax(np.log(proba)), true, np.where(rng.random(4000) < share, rng.permutation(true), true)
-
-
-@pytest.mark.parametrize("sharper", [1.5, 0.7])
-def test_wrong_labels_do_not_make_probabilities_timid(sharper: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calibrated on labels of which a tenth say nothing, probabilities are nearly as good by the true ones as honest ones are. Taken for right, those
-    labels would have made them timid; and what is said of the given labels is better for knowing of them, too."""
-    log_proba, true, given = with_wrong_labels(0.1)
-    raw = log_softmax(log_proba * sharper)
-    fitted = Decision().fit(raw, given)
-    monkeypatch.setattr(decision, "label_noise", lambda *_: 0.0)
-    timid = Decision().fit(raw, given)
-    best = log_loss(true, np.exp(log_proba))
-    assert fitted.noise_ == pytest.approx(0.1, abs=0.03)
-    assert log_loss(true, fitted.proba(raw)) < best + 0.01
-    assert log_loss(true, timid.proba(raw)) > best + 0.05
-    of_labels = fitted.of_labels(fitted.proba(raw))
-    np.testing.assert_allclose(of_labels.sum(axis=1), 1)
-    assert log_loss(given, of_labels) < log_loss(given, timid.proba(raw)) - 0.02
-    np.testing.assert_array_equal(timid.of_labels(timid.proba(raw)), timid.proba(raw))
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_right_labels_are_taken_for_right(seed: int) -> None:
-    """Where no label is wrong, hardly any is taken to be, and the probabilities are as good as honest ones."""
-    log_proba, true, _ = with_wrong_labels(0.0, seed)
-    fitted = Decision().fit(log_proba, true)
-    assert fitted.noise_ < 0.005
-    assert log_loss(true, fitted.proba(log_proba)) < log_loss(true, np.exp(log_proba)) + 0.001
-
-
-def test_labels_that_say_nothing_teach_the_prior() -> None:
-    """However sure the model is, shuffled labels leave nothing but how often each occurs."""
-    log_proba, _, given = with_wrong_labels(1.0)
-    proba = Decision().fit(log_proba, given).proba(log_proba)
-    np.testing.assert_allclose(proba, np.broadcast_to(np.bincount(given) / len(given), proba.shape), atol=0.05)
 
 
 def expected_f1(proba: np.ndarray, codes: np.ndarray) -> float:

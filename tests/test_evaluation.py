@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from features.errors import ScratchworkError
-from models.decision import Decision, log_softmax
+from models.decision import log_softmax
 from models.evaluation import calibration, calibration_figures, confusion, metrics, report_text, top_confusions
 from models.intervals import DRAWS, Judged
 from models.slices import bands, slice_table
@@ -128,17 +128,10 @@ def test_calibration_is_told_before_and_after() -> None:
     rng = np.random.default_rng(1)
     fair = log_softmax(rng.normal(size=(6000, 4)) * 1.5)
     codes = (np.exp(fair).cumsum(axis=1) < rng.random((6000, 1))).sum(axis=1).clip(max=3)
-    decision = Decision()
-    decision.prior_ = np.full(4, 0.25)
-    told = calibration_figures(3 * fair + 7, np.exp(fair), codes, decision)
+    told = calibration_figures(3 * fair + 7, np.exp(fair), codes)
     assert told["log_loss_before"] == pytest.approx(oracle.log_loss(codes, np.exp(log_softmax(3 * fair))))
     assert told["log_loss_after"] == pytest.approx(oracle.log_loss(codes, np.exp(fair)))
     assert told["error_after"] < 0.02 < 0.1 < told["error_before"]
-    decision.noise_ = 0.4  # of labels that were drawn anew
-    drawn = np.where(rng.random(6000) < 0.4, rng.integers(0, 4, 6000), codes)
-    told = calibration_figures(3 * fair, np.exp(fair), drawn, decision)
-    assert told["log_loss_after"] == pytest.approx(oracle.log_loss(drawn, 0.6 * np.exp(fair) + 0.1))
-    assert told["error_after"] < 0.03 < 0.05 < told["error_before"]
 
 
 def test_confusions_are_counted_and_ranked() -> None:
