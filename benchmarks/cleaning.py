@@ -52,7 +52,7 @@ from models.lgbm import LgbmClassifier, LgbmParameters
 from models.pictures import Examples, Pictures
 from models.training import CrossValidation, cross_validated, fitted_on
 from pipeline import Cleaned, LearningData, clean, update_features
-from workspace import Workspace
+from workspace import Workspace, pictures_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 0
@@ -107,12 +107,6 @@ def material_of(data: Path, artifacts: Path, jobs: int) -> Material:
     manifest = update_features(test).manifest
     scored = manifest[(manifest["issue"] == "") & (manifest["label"] != "")]
     return Material(training, pictures_of(test, scored["sha256"]), scored["label"].to_numpy(object))
-
-
-def pictures_of(workspace: Workspace, digests: pd.Series) -> Pictures:
-    """The rows of these contents in the extraction cache."""
-    store = workspace.store
-    return Pictures(store.features, store.tiles, store.rows_of(digests))
 
 
 # --- the fits ---------------------------------------------------------------------------------------------------------------
