@@ -756,14 +756,21 @@ def _print_cleaning(result: Any, artifacts: Path, target: Path | None, written: 
         print(f"photos: {n or 'no'} photographs by {photos['method']} (score under {photos['cut']}); {photos['seeds']} sure ones to begin with, "
               f"{photos['components']} components, silhouette {photos['silhouette']:.2f}, Davies-Bouldin {photos['davies_bouldin']:.2f}")
     if wrong:
-        out = int((~decisions["keep"] & (decisions["reason"] == "wrong_label")).sum())
-        kept = f"{out:,} left out of training" if out else "all kept"
-        print(f"wrong labels: {wrong['suspected']:,} suspected, {kept}; by planted wrong labels at least {wrong['precision'] or 0:.0%} of them are "
-              f"wrong, and {wrong['sure_precision'] or 0:.0%} of the {wrong['sure']:,} that --drop-wrong-labels leaves out")
+        print(_wrong_labels_line(wrong, int((~decisions["keep"] & (decisions["reason"] == "wrong_label")).sum())))
     print(f"{int(decisions['keep'].sum()):,} of {len(decisions):,} files kept; {result.seconds:.1f} s")
     if target:
         print(f"{written:,} pictures written to {target}")
     _print_files([str(artifacts / "decisions.csv")])
+
+
+def _wrong_labels_line(told: dict[str, Any], left_out: int) -> str:
+    if not told["suspected"]:
+        return "wrong labels: none suspected"
+    line = (f"wrong labels: {told['suspected']:,} suspected, {f'{left_out:,} left out of training' if left_out else 'all kept'}; by planted wrong "
+            f"labels at least {told['precision']:.0%} of them are wrong")
+    if told["sure"]:
+        return f"{line}, and {told['sure_precision']:.0%} of the {told['sure']:,} that --drop-wrong-labels leaves out"
+    return f"{line}; none is sure enough for --drop-wrong-labels"
 
 
 def _print_training(outcome: Any) -> None:

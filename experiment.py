@@ -1,8 +1,8 @@
 """Experiments: the runs of a plan (`plans`) resume and share what is extracted, and one table says what each setting was worth.
 
 Results in ARTIFACTS/experiments/NAME: table.csv, table.md, effects.csv, plot.png, a folder per run, and best/ with the best setting
-fitted on everything. A run is made anew where its data, its groups or what people decided of them (overrides.csv) has changed; scores on the test
-folder are kept apart, so that another one costs no training.
+fitted on everything. A run is made anew where its data, its groups, what people decided of them (overrides.csv), what is extracted or a default has
+changed; scores on the test folder are kept apart, so that another one costs no training.
 """
 
 import hashlib
@@ -17,10 +17,11 @@ import pandas as pd
 
 import pipeline
 import scoring
+from cleaning.decisions import CleaningSettings
 from features.errors import ScratchworkError
 from features.scan import scan_folder
-from models.artifacts import write_json
-from models.comparison import Run, of_all_settings, result_table
+from models.artifacts import versions, write_json
+from models.comparison import Run, mixed_versions, of_all_settings, result_table
 from pipeline import TrainOutcome
 from plans import Options, Plan, training_of
 from reports.evaluation import write_table
@@ -62,7 +63,7 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
             for data, said in decided.items()}
     tested = _data_signature(plan.test) if plan.test else ""
     for number, (data, seed, (name, options)) in enumerate(todo, 1):
-        own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _digest(seen[data], seed, options, _groups(options)),
+        own = replace(workspace, data=data, seed=seed, artifacts=folder / "runs" / _run_digest(workspace, seen[data], seed, options),
                       cache=workspace.artifacts / "cache")
         told = f"run {number} of {len(todo)}: {name}, seed {seed}, {data}"
         there = all((own.artifacts / file).exists() for file in (RESULT, JUDGED))
@@ -86,6 +87,8 @@ def run_plan(workspace: Workspace, plan: Plan) -> Outcome:
         notes.append("no data and seed were run with every setting: the settings are not compared like with like")
     elif len(runs) > len(shared):
         notes.append(f"{len(runs) - len(shared)} more runs are not in the table, since not every setting was run with their data and seed")
+    if mixed := mixed_versions(fair):
+        notes.append(f"not every run was made with the same version of {', '.join(mixed)}; remove {folder / 'runs'} to make all of them anew")
     table = result_table(fair, plan.metric, plan.judged_on)
     effects = main_effects(table, plan)
     files = [folder / name for name in ("table.csv", "table.md", "effects.csv", "plot.png")]
@@ -113,8 +116,9 @@ def _one_run(workspace: Workspace, own: Workspace, decided: bytes, plan: str, na
     split.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(own.artifacts / "split.csv", split)
     write_parquet(scoring.unseen(own, outcome.model_file), own.artifacts / JUDGED)
-    write_json({"setting": name, "options": options, "seed": own.seed, "data": str(own.data), "model": outcome.model_file.stem,
-                "seconds": outcome.seconds, "metrics": {"out_of_fold": outcome.out_of_fold, "held_out": outcome.held_out}}, own.artifacts / RESULT)
+    result = {"setting": name, "options": options, "seed": own.seed, "data": str(own.data), "model": outcome.model_file.stem,
+              "seconds": outcome.seconds, "versions": versions(), "metrics": {"out_of_fold": outcome.out_of_fold, "held_out": outcome.held_out}}
+    write_json(result, own.artifacts / RESULT)
 
 
 def _judged_run(own: Workspace, plan: Plan, name: str, tested: str) -> Run:
@@ -132,7 +136,7 @@ def _judged_run(own: Workspace, plan: Plan, name: str, tested: str) -> Run:
     if not metrics.get(plan.judged_on):
         raise ScratchworkError(f'judged_on = "{plan.judged_on}", but no picture of {own.data} was held out, there are too few; judge on '
                                '"out_of_fold", or give test = "a labelled folder"')
-    return Run(name, f"{own.data}, seed {own.seed}", metrics, judged, result["seconds"])
+    return Run(name, f"{own.data}, seed {own.seed}", metrics, judged, result["seconds"], result.get("versions", {}))
 
 
 def _trained(workspace: Workspace, own: Workspace, decided: bytes, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
@@ -173,7 +177,7 @@ def main_effects(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def _best(workspace: Workspace, plan: Plan, name: str, seen: str, decided: bytes, folder: Path) -> Path:
     """One setting fitted once more on all pictures of the first data folder, in a folder that holds nothing of an earlier one."""
     options, seed = plan.settings[name], plan.seeds[0]
-    digest, known = _digest(seen, seed, options, _groups(options)), folder / RESULT
+    digest, known = _run_digest(workspace, seen, seed, options), folder / RESULT
     if known.exists() and (before := json.loads(known.read_text(encoding="utf-8")))["digest"] == digest and (folder / before["model"]).exists():
         workspace.notice(f"{name!r} fitted on everything: there already")
         return Path(folder / before["model"])
@@ -205,6 +209,15 @@ def _groups(options: Options) -> str:
 
 def _digest(*content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _run_digest(workspace: Workspace, seen: str, seed: int, options: Options) -> str:
+    """Of everything that a run was made from but the installed versions. Every option with its value, so that a default that has changed since is
+    another run, not the old one under the same name."""
+    training = training_of(options, seed)
+    pixels = replace(workspace.settings, crop=training.crop).fingerprint()
+    own = training.cleaning or CleaningSettings(), training.folds, training.boosted, training.model != "lgbm" and training.network
+    return _digest(seen, pixels, training.model, repr(own), training.model == "stack" and repr(training.stack), _groups(options))
 
 
 def _split_digest(seen: str, seed: int, options: Options) -> str:

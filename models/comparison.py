@@ -6,7 +6,8 @@ know what another seed would have done.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,13 +24,14 @@ JUDGED_COLUMNS = ["sha256", "label", "predicted", "group", "loss"]
 
 class Run(NamedTuple):
     """One run of a ``setting``; ``repetition``: its data and seed; ``metrics``: part → figures; ``judged``: `JUDGED_COLUMNS` and ``part`` of every
-    picture that it judged without having seen it."""
+    picture that it judged without having seen it; ``versions``: of what it was made with, by name."""
 
     setting: str
     repetition: str
     metrics: dict[str, dict[str, Any]]
     judged: pd.DataFrame
     seconds: float
+    versions: Mapping[str, str] = MappingProxyType({})
 
     def part(self, name: str) -> pd.DataFrame:
         """By content, each once."""
@@ -43,6 +45,12 @@ def of_all_settings(runs: Sequence[Run]) -> list[Run]:
     for run in runs:
         repetitions.setdefault(run.repetition, set()).add(run.setting)
     return [run for run in runs if repetitions[run.repetition] == settings]
+
+
+def mixed_versions(runs: Sequence[Run]) -> list[str]:
+    """The names of what the runs were not all made with the same version of."""
+    names = dict.fromkeys(name for run in runs for name in run.versions)
+    return [name for name in names if len({run.versions.get(name) for run in runs}) > 1]
 
 
 def result_table(runs: Sequence[Run], metric: str, judged_on: str, seed: int = 0) -> pd.DataFrame:

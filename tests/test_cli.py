@@ -139,6 +139,16 @@ def test_clean_flags_labels_and_people_overrule(trained: Path, tmp_path: Path) -
     assert decisions_of(folder).loc[moved, "decided_by"] == "machine"
 
 
+@pytest.mark.parametrize(("suspected", "sure", "left_out", "said"), [
+    (0, 0, 0, "none suspected"),
+    (11, 0, 0, "11 suspected, all kept; by planted wrong labels at least 52% of them are wrong; none is sure enough for --drop-wrong-labels"),
+    (11, 7, 7, "11 suspected, 7 left out of training; by planted wrong labels at least 52% of them are wrong, and 96% of the 7 that"),
+])
+def test_shares_of_no_labels_are_not_told(suspected: int, sure: int, left_out: int, said: str) -> None:
+    told = {"suspected": suspected, "precision": 0.52 if suspected else None, "sure": sure, "sure_precision": 0.96 if sure else None}
+    assert cli._wrong_labels_line(told, left_out).startswith(f"wrong labels: {said}")
+
+
 def test_dropped_labels_stay_dropped(trained: Path, tmp_path: Path) -> None:
     """Suspected labels leave what is learned from, never the held-out part; a model of the rest does not make the next cleaning train again."""
     folder = tmp_path / "copy"

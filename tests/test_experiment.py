@@ -1,6 +1,8 @@
 """Experiment plans: what is wrong in one is named, crossing gives every combination, runs are not repeated, and the files are there."""
 
 import json
+import re
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,9 @@ import pytest
 import experiment
 import pipeline
 from experiment import main_effects, run_plan
+from features import extract
 from features.errors import ScratchworkError
+from models import lgbm
 from models.artifacts import write_json
 from models.runs import read_runs
 from pipeline import TrainOutcome
@@ -143,7 +147,7 @@ class Bench:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.ran = folder, list[tuple[str, str]]()
-        self.told = list[str]()
+        self.told, self.versions = list[str](), {"numpy": "1.0", "torch": "1"}
         self.workspace = Workspace(folder / "data", folder / "artifacts", jobs=1, notice=self.told.append)
         for label in ("가", "b"):
             (folder / "data" / label).mkdir(parents=True)
@@ -160,7 +164,8 @@ class Bench:
         table = pd.DataFrame({"sha256": ["1", "2"], "label": ["가", "b"], "predicted": ["가", "가"], "group": ["1", "2"], "loss": [0.1, 2.0]})
         table.assign(part="out_of_fold").to_parquet(own.artifacts / experiment.JUDGED)
         figures = {"macro_f1": score, "micro_f1": score, "log_loss": 1.0, "n": 2}
-        write_json({"model": "lgbm", "metrics": {"out_of_fold": figures, "held_out": None}, "seconds": 1}, own.artifacts / experiment.RESULT)
+        result = {"model": "lgbm", "metrics": {"out_of_fold": figures, "held_out": None}, "seconds": 1, "versions": self.versions}
+        write_json(result, own.artifacts / experiment.RESULT)
 
     def trained(self, workspace: Workspace, own: Workspace, decided: bytes, options: Options, refit: bool, told: dict[str, str]) -> TrainOutcome:
         if "groups.csv" in str(options):
@@ -176,7 +181,7 @@ class Bench:
 
 
 def test_runs_are_made_anew_where_what_they_rest_on_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pictures, the user's groups, what people decided; nothing else."""
+    """The pictures, the user's groups, what people decided, what is extracted, a default; nothing else."""
     bench, groups = Bench(tmp_path, monkeypatch), tmp_path / "groups.csv"
     groups.write_text("path,group\nb/1.png,x\n")
     text = f"[[setting]]\nname = 'a'\n[[setting]]\nname = 'with groups'\nclean.groups = '{groups}'\n"
@@ -193,6 +198,24 @@ def test_runs_are_made_anew_where_what_they_rest_on_has_changed(tmp_path: Path, 
     (tmp_path / "data" / "b" / "2.png").write_bytes(b"more")
     bench.run(text)
     assert [name for name, _ in bench.ran] == ["a", "with groups"]
+    monkeypatch.setattr(extract, "EXTRACTION_VERSION", 999)
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["a", "with groups"]
+    monkeypatch.setattr(lgbm, "LgbmParameters", partial(lgbm.LgbmParameters, balance="smote"))
+    bench.run(text)
+    assert [name for name, _ in bench.ran] == ["a", "with groups"]
+    bench.run(text)
+    assert bench.ran == []
+
+
+def test_runs_of_other_versions_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, monkeypatch)
+    assert bench.run("[[setting]]\nname = 'a'\n").notes == []
+    bench.versions = {"numpy": "2.0", "torch": "1"}
+    both = "[[setting]]\nname = 'a'\n[[setting]]\nname = 'later'\ntrust_labels = true\n"
+    assert [re.sub(r"/.*/", "…/", note) for note in bench.run(both).notes] == [
+        "not every run was made with the same version of numpy; remove …/runs to make all of them anew"]
+    assert "same version of numpy" in (tmp_path / "artifacts" / "experiments" / "plan" / "table.md").read_text(encoding="utf-8")
 
 
 def test_a_test_folder_that_came_later_or_changed_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
