@@ -189,6 +189,7 @@ Harmonic = Annotated[bool | None, typer.Option("--harmonic/--pixelwise", help="3
 Views = Annotated[int | None, typer.Option("--views", help="Predictions look at the picture and at so many less one moved versions of it.",
                                            min=1, rich_help_panel=NETWORK, show_default="preset")]
 Gray = Annotated[bool | None, typer.Option("--gray/--color", help="Look at brightness only.", rich_help_panel=NETWORK, show_default="preset")]
+Edges = Annotated[bool | None, typer.Option("--edges/--no-edges", help="Look at edges only.", rich_help_panel=NETWORK, show_default="preset")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Times that all pictures are seen.",
                                             min=1, rich_help_panel=NETWORK, show_default="preset")]
 Batch = Annotated[int | None, typer.Option("--batch", help="Pictures per step; fewer in small sets.", min=2,
@@ -210,8 +211,8 @@ LogitAdjustment = Annotated[float | None, typer.Option("--logit-adjustment", hel
                                                        min=0, rich_help_panel=NETWORK, show_default="preset")]
 Sampling = Annotated[float | None, typer.Option("--sampling", help="0 draws every picture as often, 1 every class.",
                                                 min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
-ShapeNetworks = Annotated[bool | None, typer.Option("--shape-networks/--no-shape-networks", rich_help_panel=NETWORK, show_default="preset",
-                                                    help="Beside every network one that cannot go by colours.")]
+EdgeNetworks = Annotated[bool | None, typer.Option("--edge-networks/--no-edge-networks", rich_help_panel=NETWORK, show_default="preset",
+                                                   help="Beside every network one that sees edges only.")]
 Distillation = Annotated[float | None, typer.Option("--distillation", help="Share of a label that --refit takes from what networks said that had not "
                                                     "seen the picture.", min=0, max=1, rich_help_panel=NETWORK, show_default="preset")]
 Refits = Annotated[int | None, typer.Option("--refits", help="Networks of a --refit; 0: as many as before. One predicts several times as fast.",
@@ -258,11 +259,11 @@ Mixup = Annotated[float | None, typer.Option("--mixup", help="Two pictures blend
                                              min=0, rich_help_panel=CHANGES, show_default="preset")]
 Cutmix = Annotated[float | None, typer.Option("--cutmix", help="A box of another picture pasted: alpha likewise.",
                                               min=0, rich_help_panel=CHANGES, show_default="preset")]
-RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "epochs", "batch", "progressive", "optimizer", "learning_rate",
-          "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "shape_networks", "distillation", "refits",
-          "fold_epochs", "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision", "deterministic", "compiled",
-          "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "hue", "grayscale", "cutout",
-          "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
+RECIPE = ("size", "width", "patch", "kernel_head", "harmonic", "views", "gray", "edges", "epochs", "batch", "progressive", "optimizer",
+          "learning_rate", "weight_decay", "warm_up", "smoothing", "loss", "focal_gamma", "logit_adjustment", "sampling", "edge_networks",
+          "distillation", "refits", "fold_epochs", "refit_epochs", "average_epochs", "patience", "watch", "mirrored_views", "device", "precision",
+          "deterministic", "compiled", "rotation", "shift", "shear", "zoom", "mirror", "upside_down", "brightness", "contrast", "saturation", "hue",
+          "grayscale", "cutout", "grid_mask", "mixup", "cutmix")  # options that change a network's recipe; left out, the preset decides
 OF_LGBM = ("mirror", "seed")  # what the boosted model shares with networks
 
 
@@ -368,10 +369,11 @@ def train(model: Annotated[Model, typer.Option("--model", help="What to train.")
                                                            show_default="0.5")] = None,
           resume: Annotated[bool, typer.Option("--resume", help="cnn: go on where an interrupted training with the same options was.")] = False,
           preset: Preset = None, arch: Arch = None, size: Size = None, width: Width = None, patch: Patch = None,
-          kernel_head: KernelHeads = None, harmonic: Harmonic = None, views: Views = None, gray: Gray = None, epochs: Epochs = None,
-          batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None, learning_rate: LearningRate = None,
-          weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None, loss: Loss = None, focal_gamma: FocalGamma = None,
-          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, shape_networks: ShapeNetworks = None,
+          kernel_head: KernelHeads = None, harmonic: Harmonic = None, views: Views = None, gray: Gray = None, edges: Edges = None,
+          epochs: Epochs = None, batch: Batch = None, progressive: Progressive = None, optimizer: Optimizer = None,
+          learning_rate: LearningRate = None, weight_decay: WeightDecay = None, warm_up: WarmUp = None, smoothing: Smoothing = None,
+          loss: Loss = None, focal_gamma: FocalGamma = None,
+          logit_adjustment: LogitAdjustment = None, sampling: Sampling = None, edge_networks: EdgeNetworks = None,
           distillation: Distillation = None, refits: Refits = None,
           fold_epochs: FoldEpochs = None, refit_epochs: RefitEpochs = None, average_epochs: AverageEpochs = None, patience: Patience = None,
           watch: Watch = None, mirrored_views: MirroredViews = None, device: Device = None, precision: Precision = None,
@@ -425,8 +427,8 @@ def augment_preview(data: Data = None, artifacts: Artifacts = DEFAULT_ARTIFACTS,
                     pictures: Annotated[int, typer.Option("--pictures", min=1, help="Rows of the sheet.")] = 8,
                     versions: Annotated[int, typer.Option("--versions", min=1, help="Changed versions of each picture.")] = 8,
                     crop: Crop = Crops.none, seed: Seed = 0, jobs: Jobs = None, preset: Preset = None, arch: Arch = None,
-                    size: Size = None,
-                    gray: Gray = None, rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
+                    size: Size = None, gray: Gray = None, edges: Edges = None,
+                    rotation: Rotation = None, shift: Shift = None, shear: Shear = None, zoom: Zoom = None, mirror: Mirror = None,
                     upside_down: UpsideDown = None, brightness: Brightness = None, contrast: Contrast = None, saturation: Saturation = None,
                     hue: Hue = None, grayscale: Grayscale = None, cutout: Cutout = None, grid_mask: GridMask = None, mixup: Mixup = None,
                     cutmix: Cutmix = None,

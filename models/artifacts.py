@@ -50,7 +50,7 @@ def load_model(file: Path) -> tuple[Any, dict]:
 
 def judged_folds(card: dict) -> int:
     """Folds whose pictures have probabilities of models that had not seen them: one of a network that was watched on one. Cards that were written
-    before shape networks have as many networks as that."""
+    before there were several kinds have as many networks as that."""
     return int(card.get("judged_folds", card.get("networks", card["folds"])))
 
 

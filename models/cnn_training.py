@@ -4,7 +4,7 @@ By default one network is trained, on all folds but the first, which it is watch
 predicts. The held-out part is never watched: no epoch, no weight and no decision is chosen on it. A fold's decision is fitted
 on the other folds (with one watched fold: on the other half of it), as for the boosted model.
 
-With ``shape_networks`` every network has a second one beside it that cannot go by colours (`models.recipes.kinds_of`); their mean counts.
+With ``edge_networks`` every network has a second one beside it that sees edges (`models.recipes.kinds_of`); their mean counts.
 
 With ``fold_epochs`` the networks of two folds begin as one, which learns from what both may see, and go on apart: a fold is never learned from by
 what is said of it, and most of the steps are made once for two.
@@ -42,7 +42,7 @@ from models.tensors import chosen_device, chosen_precision
 from models.trained import Trained
 
 MOST_BYTES = 2**32  # of pictures that networks trained beside each other hold together
-KINDS = ("", "shape ")  # `models.recipes.kinds_of`, in the names of their networks
+KINDS = ("", "edge ")  # `models.recipes.kinds_of`, in the names of their networks
 APART = 10_000  # between the numbers of one kind's networks and those of the next
 FEWEST_FOLDS_TO_SHARE = 4  # what is left for the start of a pair is half of the pictures or more
 

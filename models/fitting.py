@@ -89,10 +89,10 @@ class Training:
 
     def __init__(self, task: Task, p: CnnParameters, device: torch.device, precision: torch.dtype) -> None:
         self.task, self.p, self.device, self.precision = task, p, device, precision
-        self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, _seed_of(p.seed, task.number))
+        self.network = make_network(p.arch, task.n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, _seed_of(p.seed, task.number), p.edges)
         if task.start is None:
-            small = sized_tiles(task.learn, min(p.size, 64), p.gray, torch.device("cpu"))
-            self.network.mean, self.network.deviation = mean_and_deviation(small)
+            small = sized_tiles(task.learn, p.size if p.edges else min(p.size, 64), p.gray, torch.device("cpu"))  # small ones have other edges
+            self.network.mean, self.network.deviation = mean_and_deviation(small, self.network.front)
         else:
             self.network.load_state_dict(tensors_of(task.start))
         if p.harmonic:

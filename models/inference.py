@@ -16,7 +16,7 @@ from features.errors import ScratchworkError
 from features.processes import one_thread
 from models.augment import affine_maps, moved
 from models.kernel_head import Member
-from models.networks import Scaled, make_network
+from models.networks import Scaled, make_network, sees_edges
 from models.pictures import Pictures
 from models.recipes import CnnParameters
 from models.tensors import border_colors, chosen_device, sized_tiles
@@ -134,9 +134,9 @@ def log_proba(network: torch.nn.Module, x: torch.Tensor, precision: torch.dtype 
 
 
 def network_of(state: dict[str, np.ndarray], p: CnnParameters, n_classes: int) -> Scaled:
-    """A network with saved weights, ready to predict."""
+    """A network with saved weights, ready to predict; whether it sees colours or edges the weights tell, since a model may have either kind."""
     with torch.device("meta"):  # no random weights that would be thrown away
-        network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3, p.patch)
+        network = make_network(p.arch, n_classes, p.size, p.width, 1 if p.gray else 3, p.patch, edges=sees_edges(state))
     network.load_state_dict(tensors_of(state), assign=True)
     _fuse(network.eval())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

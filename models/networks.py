@@ -6,9 +6,11 @@ for a kernel machine too (`models.kernel_head`). ``camp`` is row A8; ``vgg16`` i
 configuration D of Simonyan & Zisserman 2014, ``resnet50`` He et al. 2015 with its stride in the 3 x 3 convolution.
 """
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from models.convolution import Convolution
@@ -19,14 +21,34 @@ VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 
 RESNET50_BLOCKS = ((64, 3), (128, 4), (256, 6), (512, 3))
 
 
+class Edges(nn.Module):
+    """How steep a picture is at each pixel, whatever its colours: 1 where it is flat, 0 where it is a step of two thirds of the range or more. By the
+    fourth root of the squared gradient (Sobel & Feldman 1968), a pencil's stroke is nearly as dark as a pen's."""
+
+    full: torch.Tensor  # the gradient that is black, of 4 for a step from 0 to 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("full", torch.tensor(8 / 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, S, S) in [0, 1] → (B, 1, S, S) in [0, 1]."""
+        x = F.pad(x, (1, 1, 1, 1), "replicate")
+        down = x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]
+        across = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
+        squares = (down[..., 2:] - down[..., :-2]).square() + (across[:, :, 2:] - across[:, :, :-2]).square()
+        return 1 - (squares.mean(1, keepdim=True).sqrt() / self.full).sqrt().clamp(max=1)
+
+
 class Scaled(nn.Module):
-    """A network behind the training pictures' mean and deviation, which are saved with it."""
+    """A network behind the training pictures' mean and deviation, which are saved with it; before them ``front``, `Edges` or nothing."""
 
     mean: torch.Tensor  # (1, C, 1, 1)
     deviation: torch.Tensor  # (1, C, 1, 1)
 
-    def __init__(self, body: nn.Module, channels: int) -> None:
+    def __init__(self, body: nn.Module, channels: int, front: nn.Module | None = None) -> None:
         super().__init__()
+        self.front = front or nn.Identity()
         self.body = body
         self.register_buffer("mean", torch.full((1, channels, 1, 1), 0.5))
         self.register_buffer("deviation", torch.full((1, channels, 1, 1), 0.25))
@@ -37,7 +59,7 @@ class Scaled(nn.Module):
 
     def scaled(self, x: torch.Tensor) -> torch.Tensor:
         """What the body sees, in one pass over the pictures."""
-        return torch.addcmul(-self.mean / self.deviation, x, 1 / self.deviation)
+        return torch.addcmul(-self.mean / self.deviation, self.front(x), 1 / self.deviation)
 
     def pooled(self, x: torch.Tensor) -> list[torch.Tensor]:
         """(B, C, S, S) in [0, 1] → what each stage of ``scratch`` found."""
@@ -140,13 +162,20 @@ class Staged(nn.Module):
         return found
 
 
-def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, patch_px: int = 2, seed: int = 0) -> Scaled:
-    """A fresh network whose weights depend on nothing but the arguments."""
+def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, patch_px: int = 2, seed: int = 0,
+                 edges: bool = False) -> Scaled:
+    """A fresh network whose weights depend on nothing but the arguments. ``channels`` of the pictures; with ``edges`` it sees `Edges` of them."""
+    front, channels = (Edges(), 1) if edges else (None, channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = {"scratch": lambda: scratch(n_classes, width, channels, patch_px), "camp": lambda: camp(n_classes, size_px, channels),
                 "vgg16": lambda: vgg16(n_classes, channels), "resnet50": lambda: resnet50(n_classes, channels)}[arch]()
-        return Scaled(body, channels)
+        return Scaled(body, channels, front)
+
+
+def sees_edges(state: Mapping[str, Any]) -> bool:
+    """Whether these are the weights of a network behind `Edges`."""
+    return "front.full" in state
 
 
 def scratch(n_classes: int, width: int, channels: int = 3, patch_px: int = 2) -> Staged:

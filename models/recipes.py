@@ -48,8 +48,8 @@ class Augmentation:
     cutmix: float = 0.0  # likewise, for a box pasted from another picture
 
 
-ANY_HUE = Augmentation(hue=0.5)  # of a network by itself: it cannot learn colours by heart, and its kernel head sees them as they are
-SHAPES_GRAYSCALE = 0.3  # of a shape network's pictures, beside any hue
+ANY_HUE = Augmentation(hue=0.5)  # a network cannot learn colours by heart then, and its kernel head sees them as they are
+SHAPES = Augmentation(hue=0.5, grayscale=0.3)  # where another model goes by colours
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class CnnParameters:
     harmonic: bool = True  # 3 x 3 convolutions are learned as coefficients of their cosine transform
     views: int = 1  # at prediction: the picture as it is, and so many less one as training would move it
     gray: bool = False
+    edges: bool = False  # the network sees `models.networks.Edges` of the pictures
     epochs: int = 18
     batch: int = 64  # pictures per step, fewer in a small set
     progressive: bool = False  # small pictures first; only where the architecture takes any size
@@ -78,7 +79,7 @@ class CnnParameters:
     focal_gamma: float = 2.0
     logit_adjustment: float = 0.0  # times log prior, added to the logits while training (Menon et al. 2021)
     sampling: float = 0.5  # 0: every picture as often; 1: every class as often; between: count ** (1 - sampling)
-    shape_networks: bool = False  # beside every network one that sees pictures in random hues, some of them gray: `kinds_of`
+    edge_networks: bool = False  # beside every network one that sees edges: `kinds_of`
     distillation: float = 0.0  # share of a label that a refit takes from what networks said that had not seen the picture
     refits: int = 0  # networks that a refit trains; 0: as many as there were before it; one predicts several times as fast
     fold_epochs: int = 0  # for which a fold's network goes on by itself, after ``epochs`` together with another fold's; 0: each from random weights
@@ -106,6 +107,8 @@ class CnnParameters:
             if getattr(self, name) < least:
                 raise ScratchworkError(f"{name.replace('_', ' ')} {getattr(self, name)} is too small; at least {least:g}")
 
+        if self.edges and self.edge_networks:
+            raise ScratchworkError("edges and edge networks: every network sees edges already; leave one of the two out")
         told = {**vars(self), **vars(self.augmentation)}
         for name, (floor, most) in RANGES.items():
             if not floor <= told[name] <= most:
@@ -136,7 +139,8 @@ class CnnParameters:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"augmentation": ANY_HUE},
-    "balanced": {"batch": 32, "epochs": 16, "fold_epochs": 8, "shape_networks": True, "refits": 4, "refit_epochs": 8},  # two refits of either kind
+    "balanced": {"batch": 32, "epochs": 16, "fold_epochs": 8, "augmentation": SHAPES, "edge_networks": True,
+                 "refits": 4, "refit_epochs": 8},  # two refits of either kind
     "best": {"width": 96, "epochs": 100, "batch": 128, "views": 3, "optimizer": "adamw", "augmentation": ANY_HUE},  # muon was not tried on a GPU yet
 }
 DECOUPLED = ("muon", "adamw")  # their weight decay is no part of the gradient, and another number
@@ -153,12 +157,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 
 
 def kinds_of(p: CnnParameters) -> list[CnnParameters]:
-    """The recipe of each network that stands for one: the same, or with ``shape_networks`` another one too that cannot go by colours. The two err on
-    other pictures, so that their mean is worth more than that of two alike (docs/lab-notes.md). Gray pictures have no colours to go by."""
-    alone = replace(p, shape_networks=False)
-    if not p.shape_networks or p.gray:
-        return [alone]
-    return [alone, replace(alone, augmentation=replace(p.augmentation, hue=ANY_HUE.hue, grayscale=SHAPES_GRAYSCALE))]
+    """The recipe of each network that stands for one: the same, or with ``edge_networks`` another one too that sees edges. The two err on other
+    pictures, so that their mean is worth more than that of two alike (docs/lab-notes.md)."""
+    alone = replace(p, edge_networks=False)
+    uncolored = replace(p.augmentation, hue=0.0, grayscale=0.0)  # to what sees edges
+    return [alone, replace(alone, edges=True, augmentation=uncolored)] if p.edge_networks else [alone]
 
 
 def usual_folds(preset: str, arch: str) -> int | None:
@@ -176,8 +179,6 @@ def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str
     augmentation = base.pop("augmentation", Augmentation())
     augmentation = Augmentation(**{**augmentation.__dict__, **{name: chosen[name] for name in changes}})
     own = {name: value for name, value in chosen.items() if name not in changes}
-    if own.get("shape_networks") and "hue" not in changes:  # the network beside them goes by colours
-        augmentation = replace(augmentation, hue=0.0)
     if "epochs" in own:  # who wants few does not want more afterwards
         base |= {name: min(base[name], own["epochs"]) for name in ("fold_epochs", "refit_epochs") if name in base}
     optimizer = own.get("optimizer", base.get("optimizer"))

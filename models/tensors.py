@@ -1,6 +1,7 @@
 """Tiles as tensors on a device: all pictures of a training in one uint8 tensor, no loader, no worker processes."""
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -53,13 +54,13 @@ def border_colors(x: torch.Tensor) -> torch.Tensor:
     return torch.cat(middle)[:, :, None, None]
 
 
-def mean_and_deviation(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, C, S, S) uint8 → two (1, C, 1, 1) float in [0, 1], over all pictures and places."""
-    sums = torch.zeros(2, x.shape[1], dtype=torch.float64, device=x.device)
+def mean_and_deviation(x: torch.Tensor, front: Callable[[torch.Tensor], torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of what ``front`` makes of (n, C, S, S) uint8, per channel: two (1, C', 1, 1) float, over all pictures and places."""
+    sums = []
     for part in x.split(CHUNK):
-        part = part.double() / 255
-        sums += torch.stack([part.sum((0, 2, 3)), (part * part).sum((0, 2, 3))])
-    mean, square = sums / (x.numel() / x.shape[1])
+        made = front(part.double() / 255)
+        sums.append(torch.stack([made.sum((0, 2, 3)), (made * made).sum((0, 2, 3))]))
+    mean, square = torch.stack(sums).sum(0) / (x.numel() / x.shape[1])
     deviation = (square - mean * mean).clamp(min=1e-4).sqrt()
     return mean.float()[None, :, None, None], deviation.float()[None, :, None, None]
 

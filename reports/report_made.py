@@ -19,7 +19,7 @@ DIGITS = 16  # of a digest that are shown
 NO_OPTION = {"arch", "augmentation", "seed", "schedule", "decay", "keep_best"}  # of a recipe: said otherwise, or published with an architecture
 SWITCHES = {"kernel_head": ("--kernel-head", "--softmax-only"), "gray": ("--gray", "--color"), "progressive": ("--progressive", "--one-size"),
             "mirrored_views": ("--mirrored-views", "--one-view"), "deterministic": ("--deterministic", "--fastest"),
-            "shape_networks": ("--shape-networks", "--no-shape-networks"), "harmonic": ("--harmonic", "--pixelwise"),
+            "edge_networks": ("--edge-networks", "--no-edge-networks"), "edges": ("--edges", "--no-edges"), "harmonic": ("--harmonic", "--pixelwise"),
             "compiled": ("--compile", "--no-compile"), "mirror": ("--mirror", "--no-mirror"), "upside_down": ("--upside-down", "--upright"),
             "undersample": ("--balance undersample", "--balance none"), "trust_labels": ("--trust-labels", "")}  # on, off
 

@@ -26,9 +26,9 @@ from models.decision import Decision, decided_by_others
 from models.fitting import Checkpoint, Epoch, Task, drawn_order, fit_network, rate_at
 from models.inference import log_proba_of_members, state_of, threads
 from models.kernel_head import Member
-from models.networks import make_network
+from models.networks import make_network, sees_edges
 from models.pictures import Examples, Pictures, Unlabelled
-from models.recipes import ARCHITECTURES, CnnParameters, cnn_parameters, kinds_of
+from models.recipes import ARCHITECTURES, PRESETS, SHAPES, CnnParameters, cnn_parameters
 from models.tensors import sized_tiles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -421,7 +421,7 @@ def test_folds_begin_in_pairs_and_are_never_learned_from(tmp_path: Path, monkeyp
 def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
     """One by one and two at once: the same probabilities and the same refitted weights, of five folds, too, one of which has a start of its
     own; at a size at which sums by two threads are not those by one."""
-    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1, shape_networks=True)
+    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1, edge_networks=True)
     fold = np.arange(30) // 2 % 5
     with threads(2):  # what torch would take by itself on two cores
         found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p, fold=fold)[0] for jobs in (1, 2)]
@@ -445,23 +445,23 @@ def test_pairs_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
     assert all(same(a.state, b.state) for a, b in zip(whole.model.members_, rest.model.members_, strict=True))
 
 
-def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the same pictures, in other hues: the first kind's weights are those without the second, a fold is judged by the mean of its own two, and
+def test_an_edge_network_stands_beside_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same pictures: the first kind's weights are those without the second, a fold is judged by the mean of its own two, and
     refits go on from either kind in turn, as before from as many starts as there are."""
     tasks: dict[int, tuple[Task, CnnParameters]] = {}
     raw: list[np.ndarray] = []
     monkeypatch.setattr(cnn_training, "fit_network", lambda task, p, *more: tasks.update({task.number: (task, p)}) or fit_network(task, p, *more))
     monkeypatch.setattr(cnn_training, "decided_by_others", lambda *given: raw.append(given[0]) or decided_by_others(*given))
-    p = replace(SMALL, fold_epochs=1, epochs=1, refits=4, refit_epochs=1, augmentation=replace(SMALL.augmentation, hue=0.0))
+    p = replace(SMALL, fold_epochs=1, epochs=1, refits=4, refit_epochs=1, augmentation=SHAPES)
     fold = np.arange(30) // 2 % 6 - 1
     plain, _ = train_small(tmp_path / "plain", every_fold=True, fold=fold, p=p)
     numbers = list(tasks)
-    both, _ = train_small(tmp_path / "both", every_fold=True, fold=fold, p=replace(p, shape_networks=True))
+    both, _ = train_small(tmp_path / "both", every_fold=True, fold=fold, p=replace(p, edge_networks=True))
     assert sorted(tasks) == [*sorted(numbers), *(n + cnn_training.APART for n in sorted(numbers))]
     for n in numbers:
         (task, own), (other_task, other) = tasks[n], tasks[n + cnn_training.APART]
         assert task.learn.rows.tolist() == other_task.learn.rows.tolist()
-        assert other == replace(own, augmentation=replace(own.augmentation, hue=0.5, grayscale=0.3))
+        assert other == replace(own, edges=True, augmentation=replace(own.augmentation, hue=0, grayscale=0))
     members = both.model.members_
     assert all(same(a.state, b.state) for a, b in zip(members[::2], plain.model.members_, strict=True))
     assert not any(same(a.state, b.state) for a, b in zip(members[::2], members[1::2], strict=True))
@@ -469,23 +469,29 @@ def test_a_shape_network_stands_beside_every_network(tmp_path: Path, monkeypatch
         said = log_proba_of_members(members[2 * k:2 * k + 2], p, 2, drawings(30)[0].take(fold == k))
         assert raw[1][fold == k] == pytest.approx(said, abs=1e-6)
     assert (both.told["networks"], both.told["judged_folds"]) == (10, 5)
-    assert list(both.told["history"]["network"].unique()) == [*map(str, range(5)), *(f"shape {k}" for k in range(5))]
-    again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, shape_networks=True))
+    assert list(both.told["history"]["network"].unique()) == [*map(str, range(5)), *(f"edge {k}" for k in range(5))]
+    again, _ = train_small(tmp_path / "again", every_fold=True, refit=True, fold=fold, p=replace(p, edge_networks=True))
     assert np.array_equal(again.proba, both.proba)
     assert all(same(tasks[1000 + i][0].start, members[place].state) for i, place in enumerate((0, 1, 4, 5)))
-    assert [bool(tasks[1000 + i][1].augmentation.hue) for i in range(4)] == [False, True, False, True]
+    assert [sees_edges(member.state) for member in again.model.members_] == [False, True, False, True]
 
 
-def test_gray_pictures_have_no_shape_networks() -> None:
-    """Where no colour is seen both kinds would be one."""
-    assert [len(kinds_of(CnnParameters(gray=gray, shape_networks=wanted))) for gray in (False, True) for wanted in (False, True)] == [1, 2, 1, 1]
+def test_a_network_of_edges_learns_and_is_not_doubled(tmp_path: Path) -> None:
+    """Alone it sees edges in training and prediction, of pictures that may be gray; one of edges beside it would be another of the same."""
+    for gray in (False, True):
+        trained, _ = train_small(tmp_path / str(gray), every_fold=True, p=replace(SMALL, edges=True, gray=gray))
+        assert all(sees_edges(member.state) for member in trained.model.members_)
+        pictures, _ = drawings(30)
+        negative = pictures._replace(tiles=255 - pictures.tiles)
+        np.testing.assert_allclose(trained.model.proba_of(pictures), trained.model.proba_of(negative), atol=0.01)  # sizing rounds
+        assert trained.model.embed(pictures).shape[0] == 30
+    with pytest.raises(ScratchworkError, match="every network sees edges already"):
+        replace(SMALL, edges=True, edge_networks=True)
 
 
-def test_a_network_by_itself_sees_any_hue() -> None:
-    """Beside a shape network it goes by colours, unless somebody says otherwise; what others published keeps its own colours."""
-    for chosen, hue in (({}, 0.5), ({"shape_networks": True}, 0.0), ({"shape_networks": True, "hue": 0.1}, 0.1), ({"hue": 0.0}, 0.0)):
-        assert cnn_parameters("fast", chosen=chosen).augmentation.hue == hue
-    assert cnn_parameters("balanced").augmentation.hue == 0
+def test_our_networks_see_any_hue() -> None:
+    """What others published keeps its own colours."""
+    assert [cnn_parameters(preset).augmentation.hue for preset in PRESETS] == [0.5] * 3
     assert all(cnn_parameters("fast", arch).augmentation.hue == 0 for arch in ARCHITECTURES if arch != "scratch")
 
 

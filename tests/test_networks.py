@@ -1,9 +1,14 @@
 """Architectures: shapes, published numbers of parameters, and nothing but the seed decides the weights."""
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
 
-from models.networks import AdaptiveMean, Patches, Residual, camp, make_network, parameter_count, resnet50, scratch, vgg16
+from models.networks import AdaptiveMean, Edges, Patches, Residual, camp, make_network, parameter_count, resnet50, scratch, sees_edges, vgg16
 from models.recipes import ARCHITECTURES
 
 
@@ -53,6 +58,46 @@ def test_a_network_sees_pictures_less_their_mean_in_deviations() -> None:
     network.mean, network.deviation = torch.tensor([0.2, 0.5, 0.7]).view(1, 3, 1, 1), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
     x = torch.rand(4, 3, 16, 16)
     torch.testing.assert_close(network.scaled(x), (x - network.mean) / network.deviation)
+
+
+@given(x=hnp.arrays(np.float64, st.tuples(st.just(2), st.sampled_from([1, 3]), st.integers(2, 7), st.integers(2, 7)), elements=st.floats(0, 1)))
+def test_edges_are_scipys_sobel_of_every_channel(x: np.ndarray) -> None:
+    """Of either axis, as one length; the same in the negative, in swapped channels, and mirrored where the picture is."""
+    across, down = (np.array([[ndimage.sobel(plane, axis, mode="nearest") for plane in picture] for picture in x]) for axis in (1, 0))
+    wanted = 1 - np.minimum(1, np.sqrt(np.sqrt((across**2 + down**2).mean(1, keepdims=True)) * 3 / 8))
+    found = edges_of(x)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    for same, of in ((edges_of(1 - x), found), (edges_of(x[:, ::-1]), found), (edges_of(x[..., ::-1]), found[..., ::-1]),
+                     (edges_of(x.swapaxes(2, 3)), found.swapaxes(2, 3))):
+        np.testing.assert_allclose(same, of, atol=1e-6)
+
+
+def edges_of(x: np.ndarray) -> np.ndarray:
+    return Edges()(torch.from_numpy(x.copy())).numpy()
+
+
+def test_a_step_of_two_thirds_is_black_and_a_flat_picture_white() -> None:
+    """A fainter step is lighter, by the root of its height; color that changes where the mean does not is an edge, too."""
+    x = np.zeros((4, 3, 6, 6))
+    x[0, :, :, 3:], x[1, :, :, 3:], x[2] = 2 / 3, 1 / 6, 0.7
+    x[3, 0, :, 3:], x[3, 1, :, :3] = 0.5, 0.5
+    found = edges_of(x)
+    assert found[0, 0, 2].tolist() == pytest.approx([1, 1, 0, 0, 1, 1], abs=1e-6)
+    assert found[1, 0, 2].tolist() == pytest.approx([1, 1, 0.5, 0.5, 1, 1], abs=1e-6)
+    assert (found[2] == 1).all()
+    assert found[3, 0, 2, 2] < 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_of_edges_does_not_tell_a_picture_from_its_negative(channels: int) -> None:
+    """Whereas one of colours does; the weights say which of the two it is."""
+    x = torch.rand(2, channels, 32, 32)
+    edges, colors = (make_network("scratch", 5, 32, 8, channels, edges=edges).eval() for edges in (True, False))
+    assert (sees_edges(edges.state_dict()), sees_edges(colors.state_dict())) == (True, False)
+    assert edges.mean.shape == (1, 1, 1, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(edges(x), edges(1 - x), atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(colors(x), colors(1 - x), atol=1e-2)
 
 
 def test_camp_is_row_a8() -> None:
