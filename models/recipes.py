@@ -179,6 +179,8 @@ def cnn_parameters(preset: str = "fast", arch: str = "scratch", chosen: dict[str
     augmentation = base.pop("augmentation", Augmentation())
     augmentation = Augmentation(**{**augmentation.__dict__, **{name: chosen[name] for name in changes}})
     own = {name: value for name, value in chosen.items() if name not in changes}
+    if own.get("edges"):  # nobody needs another one of edges beside it
+        base.pop("edge_networks", None)
     if "epochs" in own:  # who wants few does not want more afterwards
         base |= {name: min(base[name], own["epochs"]) for name in ("fold_epochs", "refit_epochs") if name in base}
     optimizer = own.get("optimizer", base.get("optimizer"))

@@ -485,8 +485,9 @@ def test_a_network_of_edges_learns_and_is_not_doubled(tmp_path: Path) -> None:
         negative = pictures._replace(tiles=255 - pictures.tiles)
         np.testing.assert_allclose(trained.model.proba_of(pictures), trained.model.proba_of(negative), atol=0.01)  # sizing rounds
         assert trained.model.embed(pictures).shape[0] == 30
+    assert not cnn_parameters("balanced", chosen={"edges": True}).edge_networks
     with pytest.raises(ScratchworkError, match="every network sees edges already"):
-        replace(SMALL, edges=True, edge_networks=True)
+        cnn_parameters("balanced", chosen={"edges": True, "edge_networks": True})
 
 
 def test_our_networks_see_any_hue() -> None:
