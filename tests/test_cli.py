@@ -512,7 +512,7 @@ def test_a_network_is_trained_scored_and_predicts(data: Path, tmp_path: Path) ->
 
 def test_a_stack_brings_its_bases_along(data: Path, tmp_path: Path) -> None:
     """``train --model stack`` trains what is missing, takes what is there, predicts from one file elsewhere, and refuses foreign bases."""
-    stack = ("train", "--model", "stack", *NETWORK[3:], "--epochs", 2, "--shape-networks", "--data", data)
+    stack = ("train", "--model", "stack", *NETWORK[3:], "--epochs", 2, "--edge-networks", "--data", data)
     done = run(*stack, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "stack: training lgbm, since there is no artifacts/lgbm.joblib" in done.stderr
