@@ -41,14 +41,14 @@ class Edges(nn.Module):
 
 
 class Scaled(nn.Module):
-    """A network behind the training pictures' mean and deviation, which are saved with it; before them ``front``, `Edges` or nothing."""
+    """A network behind the training pictures' mean and deviation, which are saved with it; before them `front_of` it."""
 
     mean: torch.Tensor  # (1, C, 1, 1)
     deviation: torch.Tensor  # (1, C, 1, 1)
 
-    def __init__(self, body: nn.Module, channels: int, front: nn.Module | None = None) -> None:
+    def __init__(self, body: nn.Module, channels: int, front: nn.Module) -> None:
         super().__init__()
-        self.front = front or nn.Identity()
+        self.front = front
         self.body = body
         self.register_buffer("mean", torch.full((1, channels, 1, 1), 0.5))
         self.register_buffer("deviation", torch.full((1, channels, 1, 1), 0.25))
@@ -165,12 +165,17 @@ class Staged(nn.Module):
 def make_network(arch: str, n_classes: int, size_px: int, width: int, channels: int, patch_px: int = 2, seed: int = 0,
                  edges: bool = False) -> Scaled:
     """A fresh network whose weights depend on nothing but the arguments. ``channels`` of the pictures; with ``edges`` it sees `Edges` of them."""
-    front, channels = (Edges(), 1) if edges else (None, channels)
+    channels = 1 if edges else channels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = {"scratch": lambda: scratch(n_classes, width, channels, patch_px), "camp": lambda: camp(n_classes, size_px, channels),
                 "vgg16": lambda: vgg16(n_classes, channels), "resnet50": lambda: resnet50(n_classes, channels)}[arch]()
-        return Scaled(body, channels, front)
+        return Scaled(body, channels, front_of(edges))
+
+
+def front_of(edges: bool) -> nn.Module:
+    """What a network sees of a picture: `Edges`, or all of it."""
+    return Edges() if edges else nn.Identity()
 
 
 def sees_edges(state: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ import torch
 
 from models.augment import augmented
 from models.inference import as_input
-from models.networks import Edges
+from models.networks import front_of
 from models.pictures import Pictures
 from models.recipes import CnnParameters
 from models.tensors import border_colors, sized_tiles
@@ -15,7 +15,7 @@ def changed_pictures(pictures: Pictures, p: CnnParameters, versions: int) -> np.
     """(n, 1 + versions, S, S, 3) uint8: each picture as it is, then as the training would see it in so many epochs."""
     x = sized_tiles(pictures, p.size, p.gray, torch.device("cpu"))
     fill = border_colors(x).float() / 255
-    front = Edges() if p.edges else torch.nn.Identity()
+    front = front_of(p.edges)
     shown = [front(as_input(x))]
     for version in range(versions):
         rng = np.random.default_rng([p.seed, version])

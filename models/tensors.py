@@ -57,7 +57,7 @@ def border_colors(x: torch.Tensor) -> torch.Tensor:
 def mean_and_deviation(x: torch.Tensor, front: Callable[[torch.Tensor], torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Of what ``front`` makes of (n, C, S, S) uint8, per channel: two (1, C', 1, 1) float, over all pictures and places."""
     sums = []
-    for part in x.split(CHUNK):
+    for part in x.split(CHUNK // 8):  # eight bytes a number, and ``front`` makes some more of each
         made = front(part.double() / 255)
         sums.append(torch.stack([made.sum((0, 2, 3)), (made * made).sum((0, 2, 3))]))
     mean, square = torch.stack(sums).sum(0) / (x.numel() / x.shape[1])
