@@ -472,7 +472,7 @@ def _folder_predictions(workspace: Workspace, model_file: Path, folder: Path, co
         raise ScratchworkError(f"none of the {len(manifest):,} files in {folder.resolve()} can be read")
     learned = learned_from(model_file, card, good["sha256"])
     if learned:
-        workspace.notice(f"{learned:,} of the {len(good):,} pictures were in this model's training part: the figures are flattered")
+        workspace.notice(f"{model_file} had learned from {learned:,} of the {len(good):,} pictures: its figures are flattered")
     proba = model.proba_of(pictures_of(workspace, good["sha256"]), workspace.jobs, workspace.progress("predicting"))
     table = good[["sha256", "label"]].assign(predicted=model.labels_of(proba), group=_copies(workspace, good) if copies else good["sha256"])
     attributes = attributes_of(workspace, good["sha256"], good)

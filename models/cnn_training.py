@@ -15,7 +15,8 @@ beside the label itself (self-distillation: Furlanello et al. 2018).
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +70,8 @@ def train_cnn(examples: Examples, classes: list[str], p: CnnParameters, settings
     watched_folds = told if conduct.every_fold else told[:1]
     conduct = replace(conduct, digest=f"{conduct.digest} {settings.fingerprint()} {device.type} {chosen_precision(p.precision, device)}")
     kinds = kinds_of(p)
-    fitted = _of_folds(examples, len(classes), watched_folds, kinds, conduct, device.type)
+    with _own_processes():
+        fitted = _of_folds(examples, len(classes), watched_folds, kinds, conduct, device.type)
     members = [[one.member for one in row] for row in fitted]
     together = [member for row in members for member in row]
     raw = np.full((len(codes), len(classes)), np.nan)
@@ -225,7 +227,8 @@ def _refitted(examples: Examples, proba: np.ndarray, learn: np.ndarray, kinds: l
     rows: list[list[tuple]] = [[(examples, n_classes, learn, nothing, own[i % len(own)], 1000 + i, conduct, -1,
                                  f"{KINDS[i % len(own)]}refit {i + 1} of {count}", soft,
                                  before[i % len(before)].member.state if p.refit_epochs else None)] for i in range(count)]
-    return [one for (one,) in _several(rows, chosen_device(p.device).type, by_itself=count == 1)]
+    with _own_processes():
+        return [one for (one,) in _several(rows, chosen_device(p.device).type, by_itself=count == 1)]
 
 
 def _several(rows: list[list[tuple]], device: str, by_itself: bool = False) -> list[list[Finished]]:
@@ -239,10 +242,17 @@ def _several(rows: list[list[tuple]], device: str, by_itself: bool = False) -> l
     if at_once == 1:
         with threads(1):
             return [_fitted_in_a_row(row) for row in rows]
-    get_reusable_executor().shutdown()  # processes that did smaller work before count as leaking memory once they have loaded torch
-    fitted = list(in_processes(_fitted_beside, [(os.getpid(), row) for row in rows], at_once))
-    get_reusable_executor().shutdown()  # they hold what whoever comes next may need
-    return fitted
+    return list(in_processes(_fitted_beside, [(os.getpid(), row) for row in rows], at_once))
+
+
+@contextmanager
+def _own_processes() -> Iterator[None]:
+    """The same ones for all networks that are trained meanwhile, since each takes seconds to begin. Others did smaller work before and would count as
+    leaking memory once they have loaded torch; these end here, since they hold what whoever comes next may need. Where something went wrong joblib
+    has ended them already."""
+    get_reusable_executor().shutdown()
+    yield
+    get_reusable_executor().shutdown()
 
 
 def _fitted_in_a_row(tasks: list[tuple]) -> list[Finished]:
