@@ -418,11 +418,10 @@ def test_folds_begin_in_pairs_and_are_never_learned_from(tmp_path: Path, monkeyp
     assert trained.told["epochs"] == [5] * 5
 
 
-@pytest.mark.parametrize("edge_networks", [False, pytest.param(True, marks=pytest.mark.slow)])  # twice as many networks
-def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path, edge_networks: bool) -> None:
+def test_pairs_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
     """One by one and two at once: the same probabilities and the same refitted weights, of five folds, too, one of which has a start of its
     own; at a size at which sums by two threads are not those by one."""
-    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1, edge_networks=edge_networks)
+    p = replace(SMALL, width=16, size=64, fold_epochs=1, epochs=1, refits=2, refit_epochs=1, edge_networks=True)
     fold = np.arange(30) // 2 % 5
     with threads(2):  # what torch would take by itself on two cores
         found = [train_small(tmp_path / str(jobs), every_fold=True, refit=True, jobs=jobs, p=p, fold=fold)[0] for jobs in (1, 2)]
